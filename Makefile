@@ -1,0 +1,90 @@
+# Every verb works alone on a fresh machine with Python 3.11 to 3.13 and make; `make help` lists them.
+
+SHELL  := /bin/sh
+PYTHON ?= python3
+UV     ?= uv
+HOST   ?= 127.0.0.1
+PORT   ?= 8000
+ARGS   ?=
+
+VENV := .venv
+BIN  := $(VENV)/bin
+# A stamp is newer than the lock it was installed from; `.dev` implies `.serve`.
+SERVE_STAMP := $(VENV)/.serve
+DEV_STAMP   := $(VENV)/.dev
+
+# Hashes checked, nothing resolved, nothing built from source (docs/adr/0002).
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps
+# The package itself, in place, with the locked build backend; --no-index: this step downloads nothing.
+INSTALL_CONVOY := $(PIP_INSTALL) --no-index --no-build-isolation --editable .
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint format bench lock clean
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+install: $(DEV_STAMP) ## put everything (to serve, build, test and lint) into .venv
+
+run: $(SERVE_STAMP) ## set up what serving needs and serve ./models (HOST, PORT, ARGS)
+	@exec $(BIN)/convoy serve models --host $(HOST) --port $(PORT) $(ARGS)
+
+test: $(DEV_STAMP) ## set up and run the whole suite (ARGS goes to pytest)
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEV_STAMP) ## ruff, mypy and the import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV_STAMP) ## rewrite the sources as ruff wants them
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(DEV_STAMP) ## run the benchmarks (ARGS goes to them)
+	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+# dev.txt first: the two others hold the same versions of fewer packages. UPGRADE=--upgrade takes newer releases.
+COMPILE := $(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
+	--only-binary :all: --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock" $(UPGRADE)
+
+lock: ## write requirements/*.txt anew from pyproject.toml (needs uv; UPGRADE=--upgrade)
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }
+	$(COMPILE) --extra build --group dev --output-file requirements/dev.txt
+	$(COMPILE) --extra build --group backend --constraint requirements/dev.txt --output-file requirements/build.txt
+	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/serve.txt
+
+clean: ## remove .venv and what the tools left behind
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ------------------------------------------------------------------------------------------------ set-up
+
+$(SERVE_STAMP): requirements/build.txt pyproject.toml | $(BIN)/python
+	@set -e; start=$$(date +%s); \
+	echo "convoy: installing what serving needs (requirements/build.txt); the first time takes minutes"; \
+	$(PIP_INSTALL) --require-hashes --only-binary :all: -r requirements/build.txt; \
+	$(INSTALL_CONVOY); \
+	touch $@; echo "convoy: set up in $$(($$(date +%s) - start)) s"
+
+$(DEV_STAMP): requirements/dev.txt pyproject.toml | $(BIN)/python
+	@set -e; start=$$(date +%s); \
+	echo "convoy: installing everything (requirements/dev.txt); the first time takes minutes"; \
+	$(PIP_INSTALL) --require-hashes --only-binary :all: -r requirements/dev.txt; \
+	$(INSTALL_CONVOY); \
+	touch $(SERVE_STAMP) $@; echo "convoy: set up in $$(($$(date +%s) - start)) s"
+
+# The first Python that fits; where PYTHON was given by hand, only that one is looked at.
+CANDIDATES := $(PYTHON) $(if $(filter file,$(origin PYTHON)),python3.13 python3.12 python3.11)
+
+$(BIN)/python:
+	@for python in $(CANDIDATES); do \
+	  if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
+	    $$python -c 'import ensurepip, venv' 2>/dev/null || { \
+	      echo "convoy: $$python cannot make virtual environments; install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }; \
+	    exec $$python -m venv $(VENV); \
+	  fi; \
+	done; \
+	echo "convoy: Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing). Try: make PYTHON=/path/to/python3.11" >&2; exit 1

@@ -1,0 +1,184 @@
+"""Owns the model card: what was read off the model, merged with what its sidecar says, each value with its source."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from service.errors import SidecarError
+from service.model.description import Description, InputFacts, OutputFacts
+from service.model.head import DEFAULT_THRESHOLD, Head, class_count, guess_head
+from service.model.labels import checked_labels, numbered_labels
+from service.model.recipe import COLOR_OF_CHANNELS, Color, Recipe, Source, default_recipe
+from service.model.sidecar import Sidecar
+from service.model.tensors import ImageLayout, TensorSpec, image_layout
+
+
+@dataclass(frozen=True, slots=True)
+class InputCard:
+    """One input; `layout` and `recipe` are None where it takes numbers only."""
+
+    spec: TensorSpec
+    layout: ImageLayout | None
+    recipe: Recipe | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form the card shows."""
+        recipe = self.recipe.to_json() if self.recipe else None
+        return {**self.spec.to_json(), "takes_images": self.layout is not None, "preprocessing": recipe}
+
+
+@dataclass(frozen=True, slots=True)
+class OutputCard:
+    """One output with its head, its labels (one per class) and the threshold of a yes-or-no decision."""
+
+    spec: TensorSpec
+    head: Head
+    head_source: Source
+    labels: tuple[str, ...]
+    labels_source: Source
+    threshold: float = DEFAULT_THRESHOLD
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form the card shows."""
+        return {
+            **self.spec.to_json(),
+            "head": {"value": self.head, "source": self.head_source},
+            "labels": {"value": list(self.labels), "source": self.labels_source},
+            "threshold": self.threshold,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Everything known about one version of a model."""
+
+    name: str
+    version: int
+    fingerprint: str
+    engine: str
+    inputs: tuple[InputCard, ...]
+    outputs: tuple[OutputCard, ...]
+    facts: Description
+    sidecar: Sidecar
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form of the card, layers in brief."""
+        facts = self.facts
+        return {
+            "name": self.name,
+            "version": self.version,
+            "description": self.sidecar.description,
+            "inputs": [one.to_json() for one in self.inputs],
+            "outputs": [one.to_json() for one in self.outputs],
+            "classes": [len(one.labels) for one in self.outputs][0],
+            "parameters": facts.parameters,
+            "layers": [layer.brief() for layer in facts.layers],
+            "engine": self.engine,
+            "verification": [asdict(one) for one in facts.verification],
+            "source": asdict(facts.source),
+            "fingerprint": self.fingerprint,
+            "built_with": dict(facts.built_with),
+            "provenance": dict(self.sidecar.provenance),
+            "warnings": list(self.warnings),
+        }
+
+
+def compose_card(facts: Description, sidecar: Sidecar, *, version: int, fingerprint: str, engine: str) -> ModelCard:
+    """Merge the facts of a bundle with a sidecar; raise SidecarError where the two contradict each other."""
+    _check_names(facts, sidecar)
+    inputs = tuple(_input_card(one, sidecar) for one in facts.inputs)
+    outputs = tuple(_output_card(one, sidecar) for one in facts.outputs)
+    return ModelCard(
+        name=facts.name,
+        version=version,
+        fingerprint=fingerprint,
+        engine=engine,
+        inputs=inputs,
+        outputs=outputs,
+        facts=facts,
+        sidecar=sidecar,
+        warnings=tuple(_warnings(inputs, outputs)),
+    )
+
+
+def _check_names(facts: Description, sidecar: Sidecar) -> None:
+    _check_known("preprocessing", set(sidecar.preprocessing), [one.spec.name for one in facts.inputs])
+    _check_known("output", set(sidecar.outputs), [one.spec.name for one in facts.outputs])
+
+
+def _check_known(section: str, named: set[str], known: list[str]) -> None:
+    for name in sorted(named - {"", *known}):
+        raise SidecarError(f"[{section}.{name}] names nothing this model has; it has {', '.join(known)}.")
+
+
+def _input_card(facts: InputFacts, sidecar: Sidecar) -> InputCard:
+    layout = image_layout(facts.spec.shape, order=facts.order)
+    if layout is None:
+        return InputCard(facts.spec, None, None)
+    recipe = default_recipe(layout)
+    if facts.scales_itself or facts.spec.dtype == "uint8":
+        recipe = recipe.overridden({"scale": "0..255"}, source="graph")
+    recipe = recipe.overridden(sidecar.recipe_values(facts.spec.name), source="sidecar")
+    _check_recipe(recipe, layout)
+    return InputCard(facts.spec, layout, recipe)
+
+
+def _check_recipe(recipe: Recipe, layout: ImageLayout) -> None:
+    fitting = _colors_of(layout.channels)
+    if recipe.color not in fitting:
+        raise SidecarError(
+            f"preprocessing color {recipe.color!r} does not fit an input of {layout.channels} channel(s); "
+            f"use {' or '.join(fitting)}."
+        )
+    for axis, said, fixed in zip(("height", "width"), recipe.size, layout.size, strict=True):
+        if fixed is not None and said != fixed:
+            raise SidecarError(f"preprocessing size has {axis} {said}, the model's input has {fixed}; drop `size`.")
+
+
+def _colors_of(channels: int) -> tuple[Color, ...]:
+    return ("rgb", "bgr") if channels == 3 else (COLOR_OF_CHANNELS[channels],)
+
+
+def _output_card(facts: OutputFacts, sidecar: Sidecar) -> OutputCard:
+    said = sidecar.output_settings(facts.spec.name)
+    units = _units(facts.spec)
+    guessed = guess_head(units=units, activation=facts.activation, loss=facts.loss)
+    head = said.head or guessed
+    classes = class_count(head, units)
+    labels = checked_labels(sidecar.labels, classes=classes) if sidecar.labels is not None else None
+    return OutputCard(
+        spec=facts.spec,
+        head=head,
+        head_source="sidecar" if said.head else _head_source(facts),
+        labels=labels or numbered_labels(classes),
+        labels_source="sidecar" if labels else "default",
+        threshold=DEFAULT_THRESHOLD if said.threshold is None else said.threshold,
+    )
+
+
+def _units(spec: TensorSpec) -> int:
+    units = 1
+    for axis in spec.item_shape:
+        units *= axis or 1
+    return units
+
+
+def _head_source(facts: OutputFacts) -> Source:
+    return "graph" if facts.activation in ("softmax", "sigmoid") else "guess"
+
+
+def _warnings(inputs: tuple[InputCard, ...], outputs: tuple[OutputCard, ...]) -> list[str]:
+    notes = []
+    for one in inputs:
+        if one.layout is None:
+            notes.append(f"Input {one.spec.name} {list(one.spec.shape)} is no image; it is served for numbers only.")
+        elif one.recipe and one.recipe.source_of("scale") == "default":
+            notes.append(
+                f"How {one.spec.name} was scaled in training is not known: 0..1 is a default. "
+                "Say it in model.toml under [preprocessing] scale."
+            )
+    if any(one.labels_source == "default" for one in outputs):
+        notes.append('The classes have no names. Give them in model.toml: labels = ["cat", "dog", …].')
+    return notes
+
+

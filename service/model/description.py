@@ -1,0 +1,120 @@
+"""Owns what a build reads off a model, before any sidecar: the facts a bundle carries as `bundle.json`."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from service.model.layers import Layer
+from service.model.tensors import ChannelOrder, TensorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class InputFacts:
+    """One input: its tensor, its axis order, and whether the graph scales raw 0..255 values itself."""
+
+    spec: TensorSpec
+    order: ChannelOrder = "channels_last"
+    scales_itself: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"spec": self.spec.to_json(), "order": self.order, "scales_itself": self.scales_itself}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "InputFacts":
+        """Read what `to_json` wrote."""
+        return cls(TensorSpec.from_json(data["spec"]), data["order"], data["scales_itself"])
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFacts:
+    """One output: its tensor, the activation it ends in and the loss it was trained with, where known."""
+
+    spec: TensorSpec
+    activation: str | None = None
+    loss: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"spec": self.spec.to_json(), "activation": self.activation, "loss": self.loss}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "OutputFacts":
+        """Read what `to_json` wrote."""
+        return cls(TensorSpec.from_json(data["spec"]), data["activation"], data["loss"])
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """The saved file: its name without folder, size in bytes, SHA-256 in hex, and what wrote and loaded it."""
+
+    file: str
+    bytes: int
+    sha256: str
+    written_by: str
+    loaded_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How far the exported graph is from Keras.
+
+    `max_difference` is the largest absolute difference over all `cases`; `max_relative` the largest
+    difference in units of the allowed one (1 and below passes); `compared` says which tensors were compared:
+    `before the head` or `outputs`.
+    """
+
+    engine: str
+    compared: str
+    max_difference: float
+    max_relative: float
+    cases: int
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """Everything a bundle knows about its model; the card adds the sidecar."""
+
+    name: str
+    version: int
+    inputs: tuple[InputFacts, ...]
+    outputs: tuple[OutputFacts, ...]
+    layers: tuple[Layer, ...]
+    summary: str
+    source: SourceFacts
+    verification: tuple[Verification, ...] = ()
+    built_with: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> int:
+        """Return the number of weights, trainable or not."""
+        return sum(layer.parameters for layer in self.layers)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "inputs": [one.to_json() for one in self.inputs],
+            "outputs": [one.to_json() for one in self.outputs],
+            "layers": [one.to_json() for one in self.layers],
+            "summary": self.summary,
+            "source": asdict(self.source),
+            "verification": [asdict(one) for one in self.verification],
+            "built_with": dict(self.built_with),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Description":
+        """Read what `to_json` wrote."""
+        return cls(
+            name=data["name"],
+            version=data["version"],
+            inputs=tuple(InputFacts.from_json(one) for one in data["inputs"]),
+            outputs=tuple(OutputFacts.from_json(one) for one in data["outputs"]),
+            layers=tuple(Layer.from_json(one) for one in data["layers"]),
+            summary=data["summary"],
+            source=SourceFacts(**data["source"]),
+            verification=tuple(Verification(**one) for one in data["verification"]),
+            built_with=data["built_with"],
+        )

@@ -1,0 +1,200 @@
+"""Owns the bundle store: built models at `<store>/<name>/<fingerprint>/`, written whole or not at all.
+
+A bundle holds `bundle.json` (what was read off the model), `model.tflite` and `probes.npz` (inputs with the outputs
+Keras gave for them). A read-only store, where there is one, is looked up before the writable cache.
+"""
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import service
+from service.errors import BrokenModelError, BuildInterruptedError
+from service.model.description import Description
+
+BUNDLE_FORMAT = 1
+GRAPH = "model.tflite"
+_FACTS = "bundle.json"
+_PROBES = "probes.npz"
+_STAGING = ".staging-"
+_DIAGNOSIS = ".diagnosis.json"
+_DAY = 86_400.0
+
+log = logging.getLogger(__name__)
+
+
+def fingerprint_of(source_sha256: str) -> str:
+    """Return the name of the bundle built from a source with this SHA-256."""
+    return f"{source_sha256}-{BUNDLE_FORMAT}"
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """Stored inputs by input name and the outputs Keras gave for them by output name; first axis the batch."""
+
+    inputs: dict[str, NDArray[np.generic]]
+    outputs: dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A built model on disk."""
+
+    path: Path
+    facts: Description
+
+    @property
+    def graph(self) -> Path:
+        """Return the exported graph's file."""
+        return self.path / GRAPH
+
+    def probes(self) -> Probes:
+        """Return the stored probes; raises BrokenModelError where they cannot be read."""
+        try:
+            with np.load(self.path / _PROBES, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+        except Exception as error:
+            raise BrokenModelError("The bundle's probes cannot be read; it will be built again.") from error
+        return Probes(_under("input:", arrays), _under("output:", arrays))
+
+
+def _under(prefix: str, arrays: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    return {name.removeprefix(prefix): one for name, one in arrays.items() if name.startswith(prefix)}
+
+
+def write_bundle(folder: Path, facts: Description, probes: Probes) -> None:
+    """Write everything but the graph into `folder` and force it all to disk."""
+    arrays = {f"input:{name}": one for name, one in probes.inputs.items()}
+    arrays |= {f"output:{name}": one for name, one in probes.outputs.items()}
+    np.savez(folder / _PROBES, **arrays)  # type: ignore[arg-type]
+    (folder / _FACTS).write_text(json.dumps(facts.to_json(), indent=1), encoding="utf-8")
+    for path in folder.iterdir():
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+
+
+class BundleStore:
+    """Finds, adds and prunes bundles."""
+
+    def __init__(self, cache_dir: Path, *, read_only: Path | None = None) -> None:
+        self._cache = cache_dir
+        self._read_only = read_only
+
+    @property
+    def build_lock(self) -> Path:
+        """Return the file whose lock a builder holds; one build at a time on one cache."""
+        return self._cache / ".build.lock"
+
+    def find(self, name: str, fingerprint: str) -> Bundle | None:
+        """Return the bundle, or None where there is none that can be read."""
+        for store in filter(None, (self._read_only, self._cache)):
+            path = store / name / fingerprint
+            bundle = _read(path)
+            if bundle is not None:
+                return bundle
+        return None
+
+    @contextmanager
+    def staging(self, name: str) -> Iterator[Path]:
+        """Yield an empty folder to build in; it is gone afterwards unless `add` took it.
+
+        Raises BuildInterruptedError where the cache cannot be written.
+        """
+        try:
+            (self._cache / name).mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self._cache / name))
+        except OSError as error:
+            raise BuildInterruptedError(f"The cache folder cannot be written: {error.strerror}.") from error
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def add(self, staged: Path, name: str, fingerprint: str) -> Bundle:
+        """Move a finished staging folder into its place by rename, replacing one that could not be read."""
+        target = self._cache / name / fingerprint
+        if _read(target) is None:
+            shutil.rmtree(target, ignore_errors=True)
+            try:
+                staged.chmod(0o755)
+                staged.rename(target)
+            except OSError as error:
+                raise BuildInterruptedError(f"The bundle could not be put in place: {error.strerror}.") from error
+        bundle = _read(target)
+        if bundle is None:
+            raise BuildInterruptedError("The bundle that was just built cannot be read back.")
+        return bundle
+
+    def discard(self, name: str, fingerprint: str) -> None:
+        """Delete a bundle from the writable cache, so that it is built again."""
+        shutil.rmtree(self._cache / name / fingerprint, ignore_errors=True)
+
+    def diagnosis(self, name: str, fingerprint: str) -> str | None:
+        """Return why this very file could not be built by this version of Convoy, if that is known."""
+        try:
+            data = json.loads((self._cache / name / f"{fingerprint}{_DIAGNOSIS}").read_text("utf-8"))
+            return str(data["diagnosis"]) if data["convoy"] == service.__version__ else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def remember_diagnosis(self, name: str, fingerprint: str, diagnosis: str) -> None:
+        """Keep a diagnosis, so that the same file is not built in vain after a restart."""
+        data = {"diagnosis": diagnosis, "convoy": service.__version__}
+        try:
+            path = self._cache / name / f"{fingerprint}{_DIAGNOSIS}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(data), encoding="utf-8")
+        except OSError as error:
+            log.warning("cannot keep a diagnosis of %s: %s", name, error.strerror)
+
+    def mark_used(self, name: str, fingerprint: str) -> None:
+        """Note that a bundle is in use today; pruning goes by that."""
+        try:
+            os.utime(self._cache / name / fingerprint)
+        except OSError:
+            return  # read-only, or in the read-only store: never pruned
+
+    def prune(self, *, days: float) -> list[Path]:
+        """Delete cached bundles unused for `days`, and staging folders left by a killed build; return them."""
+        limit = time.time() - days * _DAY
+        old = [path for path in self._entries() if _last_used(path) < _limit_of(path, limit)]
+        for path in old:
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        return old
+
+    def _entries(self) -> list[Path]:
+        bundles = list(self._cache.glob(f"*/*-{BUNDLE_FORMAT}"))
+        leftovers = list(self._cache.glob(f"*/{_STAGING}*")) + list(self._cache.glob(f"*/*{_DIAGNOSIS}"))
+        return bundles + leftovers
+
+
+def _limit_of(path: Path, limit: float) -> float:
+    return time.time() - _DAY if path.name.startswith(_STAGING) else limit
+
+
+def _last_used(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return time.time()
+
+
+def _read(path: Path) -> Bundle | None:
+    try:
+        facts = Description.from_json(json.loads((path / _FACTS).read_text("utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("bundle %s cannot be read (%s); it will be built again", path.name, type(error).__name__)
+        return None
+    return Bundle(path, facts) if (path / GRAPH).is_file() else None

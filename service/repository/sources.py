@@ -1,0 +1,148 @@
+"""Owns the layout of the models folder: which saved file is which version of which model.
+
+A model is `<name>/<version>/<saved file>`, `<name>/<saved file>` or `<name>.keras|.h5|.hdf5` (version 1).
+"""
+
+import hashlib
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.errors import ModelClashError
+
+SUFFIXES = (".keras", ".h5", ".hdf5")
+SIDECAR = "model.toml"
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ANONYMOUS = {"model", "keras_model", "saved_model"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What changes when a file does: size in bytes, modification time in ns, inode."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A saved file as one version of a model.
+
+    `sidecars` are the places its `model.toml` may lie, the nearest last. `problem` says why the file cannot
+    be used at all (a clash, a name that fits no URL), or is None.
+    """
+
+    name: str
+    version: int
+    path: Path
+    stamp: Stamp
+    sidecars: tuple[Path, ...]
+    problem: str | None = None
+
+
+def find_sources(root: Path) -> list[Source]:
+    """Return every saved file under `root` (a models folder, or one saved file), by name and version.
+
+    Raises OSError where `root` itself cannot be read. Clashes come back as sources with a `problem`.
+    """
+    found = [_single_file(root)] if root.is_file() else list(_in_folder(root))
+    return _without_clashes(source for source in found if source is not None)
+
+
+def is_saved_model(path: Path) -> bool:
+    """Return whether the name of `path` is one that a saved model has; hidden and temporary files are not."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith((".", "~"))
+
+
+def name_and_version(path: Path) -> tuple[str, int]:
+    """Return the model name and version that the path of one saved file speaks of."""
+    parent = path.absolute().parent
+    version = int(parent.name) if _is_version(parent.name) else 1
+    folder = parent.parent if _is_version(parent.name) else parent
+    stem = path.stem
+    return (folder.name if stem in _ANONYMOUS and folder.name else stem), version
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stamp_of(path: Path) -> Stamp:
+    """Return the stamp of `path`; raises OSError where there is no such file."""
+    status = path.stat()
+    return Stamp(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def _single_file(path: Path) -> Source | None:
+    name, version = name_and_version(path)
+    return _source(name, version, path, (path.parent / SIDECAR, path.with_suffix(".toml")))
+
+
+def _in_folder(root: Path) -> Iterator[Source | None]:
+    for entry in _entries(root):
+        if entry.is_dir():
+            yield from _in_model_folder(root, entry)
+        elif is_saved_model(entry):
+            beside = (root / entry.stem / SIDECAR, entry.with_suffix(".toml"))
+            yield _source(entry.stem, 1, entry, beside)
+
+
+def _in_model_folder(root: Path, folder: Path) -> Iterator[Source | None]:
+    for entry in _entries(folder):
+        if entry.is_dir() and _is_version(entry.name):
+            sidecars = (folder / SIDECAR, entry / SIDECAR)
+            for file in filter(is_saved_model, _entries(entry)):
+                yield _source(folder.name, int(entry.name), file, sidecars)
+        elif entry.is_file() and is_saved_model(entry):
+            yield _source(folder.name, 1, entry, (root / f"{folder.name}.toml", folder / SIDECAR))
+
+
+def _entries(folder: Path) -> list[Path]:
+    # NOTE: os.scandir's order differs between machines; sorted, a clash is always reported the same way.
+    return sorted(Path(entry.path) for entry in os.scandir(folder) if not entry.name.startswith("."))
+
+
+def _is_version(name: str) -> bool:
+    return name.isascii() and name.isdigit() and 0 < int(name) < 2**31 and not name.startswith("0")
+
+
+def _source(name: str, version: int, path: Path, sidecars: tuple[Path, ...]) -> Source | None:
+    try:
+        stamp = stamp_of(path)
+    except OSError:
+        return None  # it went between the listing and the look
+    return Source(name, version, path, stamp, sidecars, _name_problem(name))
+
+
+def _name_problem(name: str) -> str | None:
+    if _NAME.fullmatch(name):
+        return None
+    return (
+        f"The name {name!r} cannot be used in an address; "
+        "rename it to 1 to 64 letters, digits, dots, dashes and underscores."
+    )
+
+
+def _without_clashes(sources: Iterable[Source]) -> list[Source]:
+    claims: dict[tuple[str, int], list[Source]] = defaultdict(list)
+    for source in sources:
+        claims[source.name, source.version].append(source)
+    return [_only_or_clash(claimants) for _, claimants in sorted(claims.items())]
+
+
+def _only_or_clash(claimants: list[Source]) -> Source:
+    first = claimants[0]
+    if len(claimants) == 1:
+        return first
+    files = ", ".join(one.path.name for one in claimants)
+    problem = ModelClashError(
+        f"{len(claimants)} saved files claim to be version {first.version} of {first.name!r} ({files}); "
+        "leave one of them, or give each a version folder of its own."
+    )
+    return Source(first.name, first.version, first.path, first.stamp, first.sidecars, problem.message)

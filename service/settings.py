@@ -1,0 +1,178 @@
+"""Owns the settings: the only reader of the environment. Frozen; read once; command line over environment over default."""
+
+import difflib
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from service.errors import SettingsError
+
+PREFIX = "CONVOY_"
+_UNITS = {"": 1, "k": 2**10, "kib": 2**10, "m": 2**20, "mib": 2**20, "g": 2**30, "gib": 2**30}
+
+
+def _setting(default: Any, help_text: str, *, parse: Callable[[str], Any]) -> Any:
+    return field(default=default, metadata={"help": help_text, "parse": parse})
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("must be at least 1")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise ValueError("must be a port, 0 to 65535")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 1e9:
+        raise ValueError("must be a number of seconds over 0")
+    return number
+
+
+def _bytes(text: str) -> int:
+    digits = text.strip().rstrip("bBiIkKmMgG ")
+    unit = text.strip()[len(digits) :].strip().lower()
+    unit = unit if unit in _UNITS else unit.rstrip("b")
+    if unit not in _UNITS:
+        raise ValueError("must be a number of bytes such as 20MiB")
+    return _positive(str(int(float(digits) * _UNITS[unit])))
+
+
+def _ready(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must be all, any, or model names separated by commas")
+    return text.strip()
+
+
+def _level(text: str) -> str:
+    if text.lower() not in ("debug", "info", "warning", "error"):
+        raise ValueError("must be debug, info, warning or error")
+    return text.lower()
+
+
+def usable_cores() -> int:
+    """Return the number of CPUs this process may use: its affinity, limited by a cgroup quota, at least 1."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return max(1, min(cores, _cgroup_cores() or cores))
+
+
+def _cgroup_cores() -> int | None:
+    """Return the whole CPUs of a cgroup v2 quota (`cpu.max`), rounded up, or None where there is no quota."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return None if quota == "max" else -(-int(quota) // int(period))
+    except (OSError, ValueError):
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting. Each is the environment variable CONVOY_<NAME> and, where it makes sense, an option."""
+
+    models_dir: Path = _setting(Path("models"), "Folder with saved models, or one saved file.", parse=_path)
+    cache_dir: Path = _setting(
+        Path("~/.cache/convoy"), "Folder where built bundles go; must be writable to build.", parse=_path
+    )
+    bundles_dir: Path | None = _setting(
+        None, "Read-only folder of bundles looked up before the cache, such as one baked into an image.", parse=_path
+    )
+    runtime_dir: Path | None = _setting(
+        None, "Folder for what the workers of one server share; a new temporary folder by default.", parse=_path
+    )
+    host: str = _setting("127.0.0.1", "Address to listen on; 0.0.0.0 for all.", parse=str)
+    port: int = _setting(8000, "Port to listen on; 0 picks a free one.", parse=_port)
+    workers: int = _setting(0, "Worker processes; one per usable core by default.", parse=_positive)
+    threads: int = _setting(4, "Threads per worker.", parse=_positive)
+    poll_seconds: float = _setting(1.0, "Seconds between two looks at the models folder.", parse=_seconds)
+    ready: str = _setting(
+        "all", "Models that must be live before /readyz says 200: all, any, or names with commas.", parse=_ready
+    )
+    request_timeout: float = _setting(30.0, "Seconds a request may take before it is answered 504.", parse=_seconds)
+    max_waiting: int = _setting(
+        64, "Requests that may wait in one worker; more are answered 503 at once.", parse=_positive
+    )
+    max_body_bytes: int = _setting(64 * 2**20, "Largest request body.", parse=_bytes)
+    max_image_bytes: int = _setting(20 * 2**20, "Largest encoded image.", parse=_bytes)
+    max_image_pixels: int = _setting(50_000_000, "Most pixels of one image.", parse=_positive)
+    max_image_side: int = _setting(20_000, "Longest side of one image in pixels.", parse=_positive)
+    max_images: int = _setting(1000, "Most encoded images in one request.", parse=_positive)
+    build_timeout: float = _setting(
+        300.0, "Seconds a build may take, plus one per MiB of the saved file.", parse=_seconds
+    )
+    build_memory: int = _setting(8 * 2**30, "Memory a build may use.", parse=_bytes)
+    prune_days: float = _setting(30.0, "Days after which a bundle nobody used is deleted.", parse=_seconds)
+    log_level: str = _setting("info", "debug, info, warning or error.", parse=_level)
+
+    @classmethod
+    def read(cls, overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read the settings: `overrides` (None means not given) over CONVOY_… variables over defaults.
+
+        Raises SettingsError for a value that cannot be used.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for one in fields(cls):
+            given = (overrides or {}).get(one.name)
+            text = _from_environment(environ, one.name) if given is None else str(given)
+            if text != "":
+                values[one.name] = _parsed(one.name, text, one.metadata["parse"])
+        values.setdefault("workers", usable_cores())
+        values.setdefault("models_dir", Path("models").absolute())
+        values.setdefault("cache_dir", _default_cache(environ))
+        return cls(**values)
+
+    def with_runtime_dir(self) -> "Settings":
+        """Return settings whose `runtime_dir` exists; a temporary one is made where none was set."""
+        folder = self.runtime_dir or Path(tempfile.mkdtemp(prefix="convoy-"))
+        folder.mkdir(parents=True, exist_ok=True)
+        return replace(self, runtime_dir=folder)
+
+
+def setting_help(name: str) -> str:
+    """Return the line that explains the setting `name`, with its variable."""
+    one = next(one for one in fields(Settings) if one.name == name)
+    return f"{one.metadata['help']} [{PREFIX}{name.upper()}]"
+
+
+def _from_environment(environ: Mapping[str, str], name: str) -> str:
+    text = environ.get(PREFIX + name.upper(), "")
+    # NOTE: Kubernetes sets CONVOY_PORT=tcp://10.0.0.1:8000 in every pod beside a Service named convoy.
+    return "" if text.startswith("tcp://") else text
+
+
+def _parsed(name: str, text: str, parse: Callable[[str], Any]) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}{name.upper()} (or --{name.replace('_', '-')}) is {text!r}: {error}.") from error
+
+
+def misspelt_settings(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the CONVOY_… variables that are no settings but look like one, each with the one probably meant.
+
+    Others are left alone: an orchestrator may put variables such as CONVOY_SERVICE_HOST there.
+    """
+    environ = os.environ if environ is None else environ
+    known = [PREFIX + one.name.upper() for one in fields(Settings)]
+    unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.85) for name in unknown}
+    return {name: matches[0] for name, matches in near.items() if matches}
+
+
+def _default_cache(environ: Mapping[str, str]) -> Path:
+    base = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME", tempfile.gettempdir())) / ".cache")
+    return Path(base) / "convoy"

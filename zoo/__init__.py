@@ -1,0 +1,1 @@
+"""Trains the bundled models under `models/`. Development only: `service/` never imports it."""

@@ -1,0 +1,91 @@
+"""Owns the child's side of a build: limits first, then scan, load, inspect, export, verify, and one verdict.
+
+Started by `service.builder.process`. Says each step and at last the verdict as JSON lines on standard output.
+"""
+
+import json
+import logging
+import os
+import resource
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+from service.errors import BuildInterruptedError, ConvoyError
+
+log = logging.getLogger("service.builder")
+_OUT_OF_MEMORY = ("ResourceExhaustedError", "MemoryError")
+
+
+def main(order: dict[str, Any]) -> int:
+    """Carry out one build order; return the exit status."""
+    voice = _own_stdout()
+    _limit_self(memory=order["memory"])
+    threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
+    try:
+        _build(order, voice)
+    except BaseException as error:  # noqa: BLE001 - the boundary of the process: every end is told
+        _say(voice, **_verdict(error))
+        return 1
+    _say(voice, built=True)
+    return 0
+
+
+def _build(order: dict[str, Any], voice: IO[str]) -> None:
+    from service.builder.build import build  # TensorFlow is imported only under the limits set above
+
+    build(
+        Path(order["source"]),
+        Path(order["staged"]),
+        name=order["name"],
+        version=order["version"],
+        fingerprint=order["fingerprint"],
+        progress=lambda step: _say(voice, step=step),
+    )
+
+
+def _own_stdout() -> IO[str]:
+    """Keep the real standard output for the verdict and send everything else that is printed to standard error."""
+    voice = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return voice
+
+
+def _say(voice: IO[str], **words: Any) -> None:
+    print(json.dumps(words), file=voice, flush=True)
+
+
+def _limit_self(*, memory: int) -> None:
+    # NOTE: RLIMIT_DATA, not RLIMIT_AS: TensorFlow maps far more address space than it ever touches.
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(10)
+    try:
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    except OSError:
+        log.debug("cannot volunteer to be killed first when memory runs out")
+
+
+def _end_with_parent() -> None:
+    os.read(0, 1)  # the parent never writes: this returns when its end of the pipe closes
+    os._exit(3)
+
+
+def _verdict(error: BaseException) -> dict[str, str]:
+    if isinstance(error, ConvoyError):
+        return {"error": type(error).__name__, "message": error.message}
+    if type(error).__name__ in _OUT_OF_MEMORY:
+        return _interrupted("The build ran out of the memory it may use (CONVOY_BUILD_MEMORY).")
+    if isinstance(error, OSError):
+        return _interrupted(f"The build could not read or write a file: {error.strerror or type(error).__name__}.")
+    logging.exception("unforeseen end of a build")
+    return {"error": "BrokenModelError", "message": f"The build failed in an unforeseen way ({type(error).__name__})."}
+
+
+def _interrupted(message: str) -> dict[str, str]:
+    return {"error": BuildInterruptedError.__name__, "message": message}
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.argv[1])))

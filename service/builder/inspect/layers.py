@@ -1,0 +1,136 @@
+"""Owns turning a Keras model into `Layer` values: every layer, nested ones under their path."""
+
+from typing import Any
+
+from service.builder.inspect import geometry
+from service.builder.inspect.graph import inbound_names, is_nested, operations_of, shapes_of
+from service.model.layers import Layer
+from service.model.tensors import ImageLayout, image_layout
+
+_PAIRS = ("kernel_size", "pool_size", "strides", "dilation_rate")
+
+
+def layers_of(model: Any, *, order: str) -> tuple[Layer, ...]:
+    """Return every layer of `model` in its order, InputLayers and bare operations too.
+
+    `order` is the `data_format` of the model's inputs.
+    """
+    walk = _Walk(order)
+    walk.through(model, prefix="", feeds={})
+    return tuple(walk.found)
+
+
+class _Walk:
+    """Goes through a model once, carrying along what each layer sees of the input image."""
+
+    def __init__(self, order: str) -> None:
+        self.found: list[Layer] = []
+        self._order = order
+        self._views: dict[str, geometry.View] = {}
+        self._image: tuple[int | None, int | None] = (None, None)
+
+    def through(self, model: Any, *, prefix: str, feeds: dict[str, str]) -> str:
+        """Add the layers of `model`; `feeds` maps its input layers to what feeds them outside. Return the last."""
+        last = ""
+        for operation in operations_of(model):
+            inbound = self._inbound(operation, model, prefix, feeds)
+            path = f"{prefix}{operation.name}"
+            last = self._open(operation, path, inbound) if is_nested(operation) else path
+            if not is_nested(operation):
+                self._add(operation, model, path, inbound)
+            self._views.setdefault(path, self._views.get(last, geometry.View()))
+        return last
+
+    def _inbound(self, operation: Any, model: Any, prefix: str, feeds: dict[str, str]) -> tuple[str, ...]:
+        names = inbound_names(operation, model, prefix)
+        return names or tuple(filter(None, [feeds.get(operation.name)]))
+
+    def _open(self, nested: Any, path: str, inbound: tuple[str, ...]) -> str:
+        inputs = [one.name for one in operations_of(nested) if type(one).__name__ == "InputLayer"]
+        feeds = dict(zip(inputs, inbound, strict=False))
+        return self.through(nested, prefix=f"{path}/", feeds=feeds)
+
+    def _add(self, operation: Any, model: Any, path: str, inbound: tuple[str, ...]) -> None:
+        in_shape = shapes_of(operation, model, "input")
+        out_shape = shapes_of(operation, model, "output")
+        before = self._before(operation, out_shape, inbound)
+        view = geometry.look_through(operation, before, self._image)
+        self._views[path] = view
+        self.found.append(
+            Layer(
+                name=path,
+                type=type(operation).__name__,
+                input_shape=in_shape,
+                output_shape=out_shape,
+                parameters=_count(operation, "weights"),
+                trainable_parameters=_count(operation, "trainable_weights"),
+                dtype=_dtype(operation),
+                activation=activation_name(operation),
+                padding=_text(operation, "padding"),
+                macs=geometry.macs(operation, in_shape, out_shape, view.axes),
+                activation_bytes=geometry.activation_bytes(out_shape, _dtype(operation)),
+                receptive_field=geometry.clipped(view, self._image),
+                inbound=inbound,
+                order=geometry.flatten_order(operation, before.axes),
+                **{name: _pair(operation, name) for name in _PAIRS},
+            )
+        )
+
+    def _before(self, operation: Any, shape: Any, inbound: tuple[str, ...]) -> geometry.View:
+        if inbound:
+            return geometry.merge([self._views.get(name, geometry.View()) for name in inbound])
+        layout = image_layout(shape, order=self._order) if shape else None  # type: ignore[arg-type]
+        self._image = self._wider(layout)
+        return geometry.View(axes=geometry.axes_of(shape, self._order))
+
+    def _wider(self, layout: ImageLayout | None) -> tuple[int | None, int | None]:
+        """Return the size of the largest image input so far, the one that receptive fields are clipped to."""
+        if layout is None or None in layout.size:
+            return self._image
+        return (max(self._image[0] or 0, layout.height or 0), max(self._image[1] or 0, layout.width or 0))
+
+
+def activation_name(operation: Any) -> str | None:
+    """Return the name of an operation's activation, such as `relu`; None where it has none."""
+    activation = getattr(operation, "activation", None)
+    if activation is None:
+        return _OWN_ACTIVATION.get(type(operation).__name__)
+    return str(getattr(activation, "__name__", None) or getattr(activation, "name", type(activation).__name__))
+
+
+_OWN_ACTIVATION = {
+    "Softmax": "softmax",
+    "Sigmoid": "sigmoid",
+    "ReLU": "relu",
+    "Relu": "relu",
+    "LeakyReLU": "leaky_relu",
+    "ELU": "elu",
+    "PReLU": "prelu",
+}
+
+
+def _count(operation: Any, weights: str) -> int:
+    total = 0
+    for weight in getattr(operation, weights, ()):
+        size = 1
+        for axis in weight.shape:
+            size *= int(axis)
+        total += size
+    return total
+
+
+def _dtype(operation: Any) -> str | None:
+    dtype = getattr(operation, "compute_dtype", None) or getattr(operation, "dtype", None)
+    return str(dtype) if dtype else None
+
+
+def _text(operation: Any, name: str) -> str | None:
+    value = getattr(operation, name, None)
+    return value if isinstance(value, str) else None
+
+
+def _pair(operation: Any, name: str) -> Any:
+    value = getattr(operation, name, None)
+    if isinstance(value, int):
+        return (value,)
+    return tuple(value) if isinstance(value, (tuple, list)) else None

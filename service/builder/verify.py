@@ -1,0 +1,157 @@
+"""Owns proving that an exported graph gives the numbers Keras gives, and the probes that prove it again later."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.builder.tap import has_head, tapped_graph, without_heads
+from service.engine.base import Arrays
+from service.engine.litert import LiteRtEngine
+from service.errors import DisagreementError, UnsupportedModelError
+from service.model.agreement import Difference, largest_difference
+from service.model.description import InputFacts, OutputFacts, Verification
+from service.model.tensors import TensorSpec
+from service.repository.bundles import Probes
+
+FREE_SIDES = (64, 48)
+"""Sides given to free axes while verifying; two, so that a graph frozen to one of them is found out."""
+_SEED = 20261121
+_PROBE_BATCH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One input for verification: how it was made and its arrays by input name, batch axis first."""
+
+    label: str
+    inputs: dict[str, NDArray[Any]]
+
+
+def verify_litert(
+    model: Any,
+    graph: Path,
+    *,
+    inputs: tuple[InputFacts, ...],
+    outputs: tuple[OutputFacts, ...],
+    layers: list[Any],
+) -> Verification:
+    """Compare the graph with Keras on several inputs, before the head where both can be looked at there.
+
+    `layers` are the model's output layers. Raises DisagreementError where a difference goes over what is
+    allowed, UnsupportedModelError where LiteRT cannot run the graph.
+    """
+    cases = list(cases_for(inputs))
+    served = _compare(model, graph, cases, inputs, outputs, tap=None)
+    with tempfile.TemporaryDirectory() as folder:
+        tapped = Path(folder) / "tapped.tflite"
+        if all(map(has_head, layers)) and tapped_graph(graph, tapped):
+            before = _compare(model, tapped, cases, inputs, outputs, tap=layers)
+            return _report("before the head", [served, before], len(cases))
+    return _report("outputs", [served], len(cases))
+
+
+def _report(compared: str, differences: list[Difference], cases: int) -> Verification:
+    return Verification(
+        engine="litert",
+        compared=compared,
+        max_difference=differences[-1].absolute,
+        max_relative=max(one.of_allowed for one in differences),
+        cases=cases,
+    )
+
+
+def cases_for(inputs: tuple[InputFacts, ...]) -> Iterator[Case]:
+    """Yield batches of one and more: random in the ranges pictures come in, constant, and extreme values."""
+    random = np.random.default_rng(_SEED)
+    plans = [
+        ("0..1", 1, lambda shape: random.random(shape)),
+        ("0..255", 3, lambda shape: random.integers(0, 256, shape)),
+        ("-1..1", 2, lambda shape: random.uniform(-1, 1, shape)),
+        ("normal", 5, lambda shape: random.normal(0, 3, shape)),
+        ("zeros", 1, np.zeros),
+        ("white", 2, lambda shape: np.full(shape, 255.0)),
+        ("extreme", 1, lambda shape: random.choice([-1e4, 1e4], shape)),
+    ]
+    for number, (label, batch, make) in enumerate(plans):
+        side = FREE_SIDES[number % len(FREE_SIDES)]
+        yield Case(label, {one.spec.name: _filled(one.spec, batch, side, make) for one in inputs})
+
+
+def _filled(spec: TensorSpec, batch: int, side: int, make: Any) -> NDArray[Any]:
+    values = np.asarray(make((batch, *(axis or side for axis in spec.item_shape))))
+    if np.issubdtype(np.dtype(spec.dtype), np.integer):
+        scale = 255 if np.abs(values).max(initial=0) <= 1 else 1
+        values = np.clip(np.rint(values * scale), 0, 255)
+    return np.ascontiguousarray(values, dtype=spec.dtype)
+
+
+def run_keras(model: Any, arrays: Arrays, outputs: tuple[OutputFacts, ...]) -> dict[str, NDArray[Any]]:
+    """Return what Keras answers, by output name; the model is called once, eagerly, not trained."""
+    import keras
+
+    fed = [arrays[tensor.name] for tensor in model.inputs]
+    answer = model(_structured(model, fed), training=False)
+    flat = [np.asarray(keras.ops.convert_to_numpy(one)) for one in keras.tree.flatten(answer)]
+    return {one.spec.name: array for one, array in zip(outputs, flat, strict=True)}
+
+
+def _structured(model: Any, flat: list[NDArray[Any]]) -> Any:
+    import keras
+
+    structure = getattr(model, "_inputs_struct", None)
+    if structure is None or len(flat) == 1 and not isinstance(structure, dict):
+        return flat[0] if len(flat) == 1 else flat
+    return keras.tree.pack_sequence_as(structure, flat)
+
+
+def _compare(
+    model: Any,
+    graph: Path,
+    cases: list[Case],
+    inputs: tuple[InputFacts, ...],
+    outputs: tuple[OutputFacts, ...],
+    *,
+    tap: list[Any] | None,
+) -> Difference:
+    names = [one.spec.name for one in inputs]
+    engine = LiteRtEngine(graph, inputs=names, outputs=[one.spec.name for one in outputs])
+    worst = Difference(0.0, 0.0)
+    with without_heads(tap) if tap else nullcontext():
+        for case in cases:
+            found = largest_difference(_run(engine, case), run_keras(model, case.inputs, outputs))
+            if not found.is_allowed:
+                raise DisagreementError(_complaint(case, found, tapped=tap is not None))
+            worst = worst.worse(found)
+    return worst
+
+
+def _run(engine: LiteRtEngine, case: Case) -> dict[str, NDArray[Any]]:
+    try:
+        return engine.run(case.inputs)
+    except (RuntimeError, ValueError) as error:
+        raise UnsupportedModelError(
+            "LiteRT cannot run the exported graph; it holds an operation that only TensorFlow has. "
+            f"LiteRT said: {' '.join(str(error).split())[:200]}"
+        ) from error
+
+
+def _complaint(case: Case, found: Difference, *, tapped: bool) -> str:
+    where = "before the head" if tapped else "at the output"
+    batch = len(next(iter(case.inputs.values())))
+    return (
+        f"The exported graph does not give the numbers Keras gives: {where}, on {case.label} input in a batch of "
+        f"{batch}, they differ by {found.absolute:.3g}, {found.of_allowed:.3g} times what is allowed. It is not used."
+    )
+
+
+def make_probes(model: Any, *, inputs: tuple[InputFacts, ...], outputs: tuple[OutputFacts, ...]) -> Probes:
+    """Return a small random batch with Keras' outputs for it, stored for the check when a model goes live."""
+    random = np.random.default_rng(_SEED + 1)
+    arrays = {one.spec.name: _filled(one.spec, _PROBE_BATCH, FREE_SIDES[0], random.random) for one in inputs}
+    return Probes(arrays, run_keras(model, arrays, outputs))

@@ -1,0 +1,1 @@
+"""Runs a bundle's graph on arrays: engines behind one Protocol."""

@@ -102,5 +102,9 @@ class ModelClashError(ModelError):
     """Two saved files claim the same model name and version."""
 
 
+class BuilderMissingError(ModelError):
+    """This installation can serve bundles but not build them: TensorFlow and Keras are not installed."""
+
+
 class BuildInterruptedError(ConvoyError):
     """A build ended for a reason that may pass: time-out, kill, full disk, a lock held elsewhere."""

@@ -88,10 +88,14 @@ class Settings:
         Path("~/.cache/convoy"), "Folder where built bundles go; must be writable to build.", parse=_path
     )
     bundles_dir: Path | None = _setting(
-        None, "Read-only folder of bundles looked up before the cache, such as one baked into an image.", parse=_path
+        None,
+        "Read-only folder of bundles looked up before the cache, such as one baked into an image.",
+        parse=_path,
     )
     runtime_dir: Path | None = _setting(
-        None, "Folder for what the workers of one server share; a new temporary folder by default.", parse=_path
+        None,
+        "Folder for what the workers of one server share; a new temporary folder by default.",
+        parse=_path,
     )
     host: str = _setting("127.0.0.1", "Address to listen on; 0.0.0.0 for all.", parse=str)
     port: int = _setting(8000, "Port to listen on; 0 picks a free one.", parse=_port)
@@ -99,7 +103,9 @@ class Settings:
     threads: int = _setting(4, "Threads per worker.", parse=_positive)
     poll_seconds: float = _setting(1.0, "Seconds between two looks at the models folder.", parse=_seconds)
     ready: str = _setting(
-        "all", "Models that must be live before /readyz says 200: all, any, or names with commas.", parse=_ready
+        "all",
+        "Models that must be live before /readyz says 200: all, any, or names with commas.",
+        parse=_ready,
     )
     request_timeout: float = _setting(30.0, "Seconds a request may take before it is answered 504.", parse=_seconds)
     max_waiting: int = _setting(
@@ -118,7 +124,9 @@ class Settings:
     log_level: str = _setting("info", "debug, info, warning or error.", parse=_level)
 
     @classmethod
-    def read(cls, overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] | None = None) -> "Settings":
+    def read(
+        cls, overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] | None = None
+    ) -> "Settings":
         """Read the settings: `overrides` (None means not given) over CONVOY_… variables over defaults.
 
         Raises SettingsError for a value that cannot be used.

@@ -103,7 +103,7 @@ def _facts(run: Run) -> dict[str, str]:
         "optimizer": f"Adam, learning rate {model.learning_rate:g} falling to 0 along a cosine",
         "augmentation": f"{model.augmentation} (in the input pipeline, not in the model)",
         **run.versions,
-        "`1/model.keras`": f"{run.file_bytes:,} bytes, weights only: no optimizer state",
+        "`1/model.keras`": f"{run.file_bytes:,} bytes, without optimizer state",
         "SHA-256 of `1/model.keras`": f"`{run.file_sha256}`",
     }
 
@@ -122,11 +122,12 @@ README = """\
 
 {description}.
 
-**Accuracy {accuracy}** on the {test_images} images of the test set. They were used once, on the saved file, after
-training ended: no epoch, seed or setting was chosen by them.
+**Accuracy {accuracy}** on the {test_images} images of the test set, measured on the saved file after the last epoch.
+Training never sees them: it runs a fixed number of epochs, and no stop or checkpoint is picked by them.
 
-Made by `{command}`, which also writes this page and `1/model.toml`. On the same machine the same
-seed gives the same weights; the file's SHA-256 still differs, because Keras saves the date with them.
+Made by `{command}`, which also writes this page and `1/model.toml`.
+On the same machine the same seed gives the same weights; the file's SHA-256 still differs, because Keras saves the
+date with them.
 
 | what | value |
 |---|---|

@@ -12,9 +12,13 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
-from service.errors import BuildInterruptedError, ConvoyError
+from service.errors import BuilderMissingError, BuildInterruptedError, ConvoyError
 
 log = logging.getLogger("service.builder")
+_MISSING = (
+    "This installation can serve bundles but not build them: install convoy-serve[build], "
+    "or build the model elsewhere and bring its bundle."
+)
 _OUT_OF_MEMORY = ("ResourceExhaustedError", "MemoryError")
 
 
@@ -75,12 +79,17 @@ def _end_with_parent() -> None:
 def _verdict(error: BaseException) -> dict[str, str]:
     if isinstance(error, ConvoyError):
         return {"error": type(error).__name__, "message": error.message}
+    if isinstance(error, ModuleNotFoundError):
+        return {"error": BuilderMissingError.__name__, "message": _MISSING}
     if type(error).__name__ in _OUT_OF_MEMORY:
         return _interrupted("The build ran out of the memory it may use (CONVOY_BUILD_MEMORY).")
     if isinstance(error, OSError):
         return _interrupted(f"The build could not read or write a file: {error.strerror or type(error).__name__}.")
     logging.exception("unforeseen end of a build")
-    return {"error": "BrokenModelError", "message": f"The build failed in an unforeseen way ({type(error).__name__})."}
+    return {
+        "error": "BrokenModelError",
+        "message": f"The build failed in an unforeseen way ({type(error).__name__}).",
+    }
 
 
 def _interrupted(message: str) -> dict[str, str]:

@@ -27,6 +27,12 @@ from service.repository.sources import Source
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str], None]
+
+
+def _silent(step: str) -> None:
+    """Show nothing."""
+
+
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT")
 _MIB = 2**20
 _LAST_WORDS = 2000
@@ -50,7 +56,7 @@ def build_bundle(
     *,
     store: BundleStore,
     limits: BuildLimits,
-    progress: Progress = lambda step: None,
+    progress: Progress = _silent,
     cancelled: threading.Event | None = None,
 ) -> Bundle:
     """Build `source` in a child process and add the bundle to the store.
@@ -193,9 +199,7 @@ class _Tail:
 class _Watchdog:
     """Ends the child's whole process group when its time is up or the build is cancelled."""
 
-    def __init__(
-        self, child: subprocess.Popen[bytes], *, seconds: float, cancelled: threading.Event | None
-    ) -> None:
+    def __init__(self, child: subprocess.Popen[bytes], *, seconds: float, cancelled: threading.Event | None) -> None:
         self.reason: str | None = None
         self._child = child
         self._seconds = seconds

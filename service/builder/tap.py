@@ -30,12 +30,16 @@ def without_heads(layers: list[Any]) -> Iterator[None]:
         yield
 
 
+def _unchanged(inputs: Any, **_: Any) -> Any:
+    return inputs
+
+
 @contextmanager
 def _without_head(layer: Any) -> Iterator[None]:
     import keras
 
     if type(layer).__name__ in _HEAD_LAYERS:
-        name, replacement = "call", lambda inputs, mask=None: inputs
+        name, replacement = "call", _unchanged
     else:
         name, replacement = "activation", keras.activations.linear
     original = getattr(layer, name)

@@ -70,7 +70,7 @@ class ModelCard:
             "description": self.sidecar.description,
             "inputs": [one.to_json() for one in self.inputs],
             "outputs": [one.to_json() for one in self.outputs],
-            "classes": [len(one.labels) for one in self.outputs][0],
+            "classes": len(self.outputs[0].labels),
             "parameters": facts.parameters,
             "layers": [layer.brief() for layer in facts.layers],
             "engine": self.engine,
@@ -180,5 +180,3 @@ def _warnings(inputs: tuple[InputCard, ...], outputs: tuple[OutputCard, ...]) ->
     if any(one.labels_source == "default" for one in outputs):
         notes.append('The classes have no names. Give them in model.toml: labels = ["cat", "dog", …].')
     return notes
-
-

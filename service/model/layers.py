@@ -66,7 +66,7 @@ def with_batch(shape: Shape | tuple[Shape, ...] | None, batch: int | None) -> An
     if shape is None:
         return None
     if shape and isinstance(shape[0], tuple):
-        return [with_batch(one, batch) for one in shape]  # type: ignore[arg-type]
+        return [with_batch(one, batch) for one in shape]
     axes = list(shape)
     if axes and axes[0] is None:
         axes[0] = batch

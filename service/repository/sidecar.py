@@ -7,6 +7,7 @@ import difflib
 import json
 import tomllib
 from collections.abc import Mapping
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +39,32 @@ def parse_sidecar(data: Mapping[str, Any]) -> Sidecar:
     try:
         sidecar: Sidecar = _SidecarSchema().load(dict(data))
     except ValidationError as error:
-        raise SidecarError("; ".join(_complaints(error.normalized_messages()))) from error
+        raise SidecarError("; ".join(_complaints(_as_mapping(error.messages)))) from error
     return sidecar
+
+
+def _as_mapping(messages: Any) -> dict[str, Any]:
+    return messages if isinstance(messages, dict) else {"_schema": messages}
 
 
 def _read_one(path: Path) -> dict[str, Any]:
     try:
-        data = tomllib.loads(_text(path))
+        data = _plain(tomllib.loads(_text(path)))
         parse_sidecar({**data, "labels": _labels(data, path)} if "labels" in data else data)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SidecarError(f"{path.name} is no TOML: {error}.") from error
     except SidecarError as error:
         raise SidecarError(f"{path.name}: {error.message}") from error
     return {**data, "labels": _labels(data, path)} if "labels" in data else data
+
+
+def _plain(value: Any) -> Any:
+    """Return TOML data as JSON has it: dates and times as ISO 8601 text."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value.isoformat() if isinstance(value, (date, time)) else value
 
 
 def _text(path: Path) -> str:

@@ -8,7 +8,16 @@ from service.builder.inspect.graph import walk
 from service.model.description import InputFacts
 from service.model.tensors import ChannelOrder, TensorSpec
 
-_LOOKED_THROUGH = ("Resizing", "CenterCrop", "Random", "Identity", "InputLayer", "Cropping", "ZeroPadding", "Cast")
+_LOOKED_THROUGH = (
+    "Resizing",
+    "CenterCrop",
+    "Random",
+    "Identity",
+    "InputLayer",
+    "Cropping",
+    "ZeroPadding",
+    "Cast",
+)
 _RAW_SCALE = 0.02  # 1/255 and 1/127.5 and everything as small speaks of raw pixel values
 
 

@@ -52,6 +52,9 @@ LAYERS = _names("""
 # Layers that keras.applications defines for itself (ConvNeXt, Inception-ResNet).
 APPLICATION_LAYERS = _names("CustomScaleLayer LayerScale StochasticDepth")
 
+# tf_keras registers this one of them like a custom class; the name can only lead back to it.
+REGISTERED_BY_KERAS = {"Custom>CustomScaleLayer": "CustomScaleLayer"}
+
 INITIALIZERS = _names("""
     Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity IdentityInitializer LecunNormal
     LecunUniform Ones Orthogonal OrthogonalInitializer RandomNormal RandomUniform STFT STFTInitializer
@@ -127,6 +130,7 @@ _FAMILIES: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = tuple(
         (rf"{_KERAS}\.(?:layers|engine)(?:\.\w+)*", LAYERS),
         (rf"{_KERAS}\.applications\.\w+", APPLICATION_LAYERS),
         (rf"{_KERAS}\.initializers(?:\.\w+)*", INITIALIZERS),
+        (r"tensorflow\.python\.ops\.init_ops(?:_v2)?", INITIALIZERS),  # EfficientNetV2 of Keras 2
         (rf"{_KERAS}\.regularizers(?:\.\w+)*", REGULARIZERS),
         (rf"{_KERAS}\.constraints(?:\.\w+)*", CONSTRAINTS),
         (rf"{_KERAS}(?:\.(?:dtype_policies|mixed_precision)(?:\.\w+)*)?", DTYPE_POLICIES),

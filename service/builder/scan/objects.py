@@ -11,6 +11,7 @@ from service.builder.scan.allowed import (
     DTYPE_POLICIES,
     LOSSES,
     OPTIMIZERS,
+    REGISTERED_BY_KERAS,
     is_stock_class,
     is_stock_function,
     is_stock_module,
@@ -67,10 +68,10 @@ def _check_class(node: Object, name: str, module: str | None, place: Place) -> N
     if name in REFUSED and _root(module) in _KERAS_ROOTS | {None}:
         error, why = REFUSED[name]
         raise error(f"{place} {why}")
-    registered = _text(node, "registered_name", place)
-    if registered and registered != name:
+    registered = _text(node, "registered_name", place) or name
+    if registered != name and REGISTERED_BY_KERAS.get(registered) != name:
         raise _custom(registered, module, place)
-    if not is_stock_class(name, module=module):
+    if not is_stock_class(REGISTERED_BY_KERAS.get(name, name), module=module):
         raise _not_stock(name, module, place)
 
 

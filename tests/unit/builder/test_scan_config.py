@@ -70,6 +70,19 @@ HARMLESS = {
     | {"registered_name": "Functional"},
     "model of Keras 2.15": layer("Functional", module="keras.src.engine.functional"),
     "layer of an application": layer("LayerScale", module="keras.src.applications.convnext"),
+    "layer of an application, registered": layer(
+        "CustomScaleLayer", module="tf_keras.src.applications.inception_resnet_v2"
+    )
+    | {"registered_name": "Custom>CustomScaleLayer"},
+    "the same in HDF5": layer("Custom>CustomScaleLayer", module=None),
+    "initializer of TensorFlow": layer(
+        "Dense",
+        bias_initializer={
+            "module": "tensorflow.python.ops.init_ops_v2",
+            "class_name": "Constant",
+            "config": {},
+        },
+    ),
     "words in the file": layer("StringLookup", vocabulary=["cat", "dog"]),
     "compiled inner model": model(
         name="inner",
@@ -213,7 +226,7 @@ def test_a_custom_class_is_unsupported_and_the_way_out_is_named(part: Any, what:
 
 
 def test_a_subclassed_model_is_unsupported() -> None:
-    config = {"module": None, "class_name": "MyNet", "config": {}, "registered_name": "MyNet"}
+    config: Any = {"module": None, "class_name": "MyNet", "config": {}, "registered_name": "MyNet"}
     assert refusal(config, UnsupportedModelError).startswith("The model: custom class `MyNet`, which is not")
 
 

@@ -1,0 +1,155 @@
+"""Owns reading request bodies: raw image, `.npy`, multipart, JSON; whatever the Content-Type says, the bytes decide."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+from flask import Request
+from numpy.typing import NDArray
+from werkzeug.datastructures import FileStorage
+
+from service.api.schemas import PredictBody
+from service.errors import (
+    MalformedBodyError,
+    MisfitError,
+    RequestError,
+    TooLargeError,
+    UndecodableImageError,
+    UnsupportedBodyError,
+)
+from service.image.decode import sniff
+from service.image.npy import is_npy, read_npy
+from service.serving.predictor import Example, Numbers, Picture
+
+ACCEPTED = (
+    "Send an image (JPEG, PNG, WebP, BMP, GIF or TIFF) as the body, multipart/form-data with files, "
+    'JSON {"image": …} or {"images": […]}, or a .npy array.'
+)
+_DATA_URI = re.compile(r"data:(?P<type>[\w.+-]*/?[\w.+-]*)(;[\w=.+-]+)*;base64,", re.ASCII)
+
+
+def read_examples(request: Request, *, inputs: Sequence[str], max_images: int) -> list[Example]:
+    """Return the examples a request carries, for a model with these `inputs`.
+
+    Raises MalformedBodyError, UndecodableImageError, UnsupportedBodyError, MisfitError or TooLargeError.
+    """
+    if request.content_encoding and request.content_encoding.lower() != "identity":
+        raise UnsupportedBodyError(f"Content-Encoding {request.content_encoding} is not taken; send the body as it is.")
+    examples = _multipart(request, inputs) if request.mimetype == "multipart/form-data" else _single(request)
+    if len(examples) > max_images:
+        raise TooLargeError(
+            f"{len(examples)} images in one request; at most {max_images} are taken (an .npy may hold more)."
+        )
+    return examples
+
+
+def _single(request: Request) -> list[Example]:
+    body = request.get_data(cache=False)
+    if not body:
+        raise MalformedBodyError(f"The body is empty. {ACCEPTED}")
+    if sniff(body):
+        return [Example.of(Picture(body))]
+    if is_npy(body):
+        return [Example.of(Numbers(read_npy(body)))]
+    if request.mimetype.endswith("json") or body.lstrip()[:1] in (b"{", b"["):
+        return _from_json(body)
+    raise _refusal(request.mimetype)
+
+
+def _refusal(mimetype: str) -> RequestError:
+    if mimetype.startswith("image/") or mimetype in ("", "application/octet-stream"):
+        return UndecodableImageError(f"The body is no image of a kind that can be decoded. {ACCEPTED}")
+    if mimetype == "application/x-www-form-urlencoded":
+        return UndecodableImageError(
+            "The body came as a form and is no image; with curl, use --data-binary @file, not -d @file. " + ACCEPTED
+        )
+    return UnsupportedBodyError(f"A body of type {mimetype} is not taken. {ACCEPTED}")
+
+
+def _multipart(request: Request, inputs: Sequence[str]) -> list[Example]:
+    files = [(name, file) for name, several in request.files.lists() for file in several]
+    if not files:
+        fields = ", ".join(request.form) or "none"
+        raise MalformedBodyError(f"There is no file in the form (text fields: {fields}). With curl: -F image=@cat.jpg")
+    if len(inputs) < 2 or len(files) == 1:
+        return [Example.of(_part(file)) for _, file in files]
+    return _by_input(files, inputs)
+
+
+def _by_input(files: list[tuple[str, FileStorage]], inputs: Sequence[str]) -> list[Example]:
+    columns = {name: [_part(file) for given, file in files if given == name] for name in inputs}
+    unknown = sorted({given for given, _ in files} - set(inputs))
+    if unknown or len({len(column) for column in columns.values()}) > 1:
+        raise MisfitError(
+            f"Send one file per input, named {', '.join(inputs)}, equally many of each; or one file for all."
+        )
+    rows = zip(*columns.values(), strict=True)
+    return [Example(dict(zip(columns, row, strict=True))) for row in rows]
+
+
+def _part(file: FileStorage) -> Picture | Numbers:
+    data = file.read()
+    return Numbers(read_npy(data)) if is_npy(data) else Picture(data, file.filename or None)
+
+
+def _from_json(body: bytes) -> list[Example]:
+    data = _parsed(body)
+    if not isinstance(data, dict):
+        raise MalformedBodyError('JSON must be an object: {"image": …} or {"images": […]}.')
+    loaded = PredictBody().load(data)
+    return [_json_example(one) for one in loaded.get("images", [loaded.get("image")])]
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise MalformedBodyError("The JSON is nested too deeply; an image needs four levels at most.") from error
+    except UnicodeDecodeError as error:
+        raise MalformedBodyError("The JSON is not UTF-8 text.") from error
+    except ValueError as error:
+        raise MalformedBodyError(f"The body is no JSON: {error}.") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _json_example(value: Any) -> Example:
+    if isinstance(value, dict):
+        return Example({str(name): _json_part(one) for name, one in value.items()})
+    return Example.of(_json_part(value))
+
+
+def _json_part(value: Any) -> Picture | Numbers:
+    if isinstance(value, str):
+        return Picture(_from_base64(value))
+    if isinstance(value, list):
+        return Numbers(_array(value))
+    raise MisfitError("An image in JSON is base64 text, a data URI, or nested lists of numbers.")
+
+
+def _from_base64(text: str) -> bytes:
+    uri = _DATA_URI.match(text)
+    if text.startswith("data:") and not uri:
+        raise MalformedBodyError("The data URI is not of the form data:image/png;base64,…")
+    try:
+        return base64.b64decode(re.sub(r"\s+", "", text[uri.end() if uri else 0 :]), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise MalformedBodyError("The text is no base64; send an encoded image as base64 or as a data URI.") from error
+
+
+def _array(nested: list[Any]) -> NDArray[Any]:
+    try:
+        array = np.asarray(nested)
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise MisfitError(
+            "The numbers are ragged: every row must have as many values, every value be a number."
+        ) from error
+    if array.dtype.kind not in "biuf":
+        raise MisfitError("The lists must hold numbers only, none larger than a 64-bit number holds.")
+    return array

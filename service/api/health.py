@@ -1,0 +1,32 @@
+"""Owns what orchestrators ask: `/healthz`, `/readyz`, and a signpost at `/`."""
+
+from flask import Blueprint, Response
+
+import service
+from service.api.render import json_response
+from service.serving.registry import RETRY_SECONDS, Registry
+
+
+def blueprint(registry: Registry) -> Blueprint:
+    """Return the routes of liveness and readiness."""
+    health = Blueprint("health", __name__)
+
+    @health.get("/healthz")
+    def healthz() -> Response:
+        return json_response({"status": "ok"})
+
+    @health.get("/readyz")
+    def readyz() -> Response:
+        registry.refresh()
+        view = registry.view
+        if view.ready:
+            return json_response({"status": "ready"})
+        body = {"status": "not ready", "awaited": view.awaited}
+        return json_response(body, status=503, headers={"Retry-After": str(RETRY_SECONDS)})
+
+    @health.get("/")
+    def signpost() -> Response:
+        links = {"models": "/api/models", "predict": "/api/models/{name}/predict", "ready": "/readyz"}
+        return json_response({"service": "convoy", "version": service.__version__, "links": links})
+
+    return health

@@ -1,0 +1,103 @@
+"""Owns the native answer's JSON: predictions, layers, cards. float32 is written in its shortest form, NaN as null."""
+
+from typing import Any
+
+import numpy as np
+import orjson
+from flask import Response
+
+from service.api.errors import problem
+from service.model.card import ModelCard
+from service.model.head import Answer, Ranked
+from service.serving.live import LiveView, VersionState
+from service.serving.live_model import LiveModel
+from service.serving.predictor import Prediction, Result
+
+
+def json_response(body: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return `body` as JSON; NumPy float32 arrays and numbers keep their shortest form."""
+    data = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(data, status=status, mimetype="application/json", headers=headers)
+
+
+def result_body(result: Result, *, layers: str, probabilities: bool) -> dict[str, Any]:
+    """Return the answer to a prediction; `layers` is shapes, full or none."""
+    card = result.card
+    body: dict[str, Any] = {
+        "model": {"name": card.name, "version": card.version, "engine": card.engine},
+        "predictions": [_prediction(one, with_values=probabilities) for one in result.predictions],
+    }
+    if layers != "none":
+        body["layers"] = layer_list(card, full=layers == "full", batch=result.answered)
+    return body
+
+
+def layer_list(card: ModelCard, *, full: bool, batch: int | None = None) -> list[dict[str, Any]]:
+    """Return every layer, in full or in brief, with `batch` in place of the free batch axis."""
+    return [layer.full(batch=batch) if full else layer.brief(batch=batch) for layer in card.facts.layers]
+
+
+def _prediction(one: Prediction, *, with_values: bool) -> dict[str, Any]:
+    origin = one.origin
+    entry: dict[str, Any] = {
+        "input": {
+            "index": origin.index,
+            "filename": origin.filename,
+            "format": origin.format,
+            "size": origin.size,
+        }
+    }
+    if one.error is not None:
+        return entry | {"error": problem(one.error)}
+    answers = {name: _answer(answer, with_values=with_values) for name, answer in one.answers.items()}
+    noted = [note for answer in one.answers.values() for note in answer.warnings]
+    body = next(iter(answers.values())) if len(answers) == 1 else {"outputs": answers}
+    return entry | body | {"warnings": [*one.warnings, *noted]}
+
+
+def _answer(answer: Answer, *, with_values: bool) -> dict[str, Any]:
+    value, values = ("probability", "probabilities") if answer.is_probability else ("score", "scores")
+    body: dict[str, Any] = _ranked(answer.best, value)
+    if with_values:
+        body[values] = answer.values
+    body["top"] = [_ranked(one, value) for one in answer.top]
+    if answer.chosen is not None:
+        body["labels"] = [_ranked(one, value) for one in answer.chosen]
+    return body
+
+
+def _ranked(one: Ranked, value: str) -> dict[str, Any]:
+    number = None if one.value is None else np.float32(one.value)
+    return {"label": one.label, "index": one.index, value: number}
+
+
+def model_list(view: LiveView, live: dict[str, LiveModel]) -> dict[str, Any]:
+    """Return the answer of `GET /api/models`; `live` has the latest live version of each model that has one."""
+    return {"models": [_entry(name, versions, live.get(name)) for name, versions in sorted(view.models.items())]}
+
+
+def _entry(name: str, versions: Any, live: LiveModel | None) -> dict[str, Any]:
+    card = live.card if live else None
+    return {
+        "name": name,
+        "versions": [{"version": version, "state": versions[version].state} for version in sorted(versions)],
+        "classes": len(card.outputs[0].labels) if card else None,
+        "inputs": [one.spec.to_json() for one in card.inputs] if card else None,
+    }
+
+
+def card_body(card: ModelCard, state: VersionState | None) -> dict[str, Any]:
+    """Return a live model's card with its state; a diagnosis there is that of what could not replace it."""
+    diagnosis = {"diagnosis": state.diagnosis} if state and state.diagnosis else {}
+    return {**card.to_json(), "state": "live", **diagnosis}
+
+
+def state_body(name: str, version: int, state: VersionState) -> dict[str, Any]:
+    """Return what is known of a version that is not live: its state, the step it is at, its diagnosis."""
+    return {
+        "name": name,
+        "version": version,
+        "state": state.state,
+        "step": state.step,
+        "diagnosis": state.diagnosis,
+    }

@@ -1,0 +1,5 @@
+"""The command line: `convoy serve | build | models | layers | predict`."""
+
+from service.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,70 @@
+"""Owns `convoy predict`: answers without a server."""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+import orjson
+
+from service.cli.options import as_json, progress, read_settings, settings, store_and_limits
+from service.errors import RequestError, UndecodableImageError
+from service.image.decode import ImageLimits
+from service.serving.local import OneModel, open_model, source_of
+from service.serving.predictor import Example, Picture, Prediction, Predictor
+from service.settings import Settings
+
+
+@click.command()
+@click.argument("target", metavar="FILE|NAME")
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
+@click.option("--top-k", type=click.IntRange(1), default=3, show_default=True, help="Classes to show per image.")
+@settings("models_dir", "cache_dir", "bundles_dir", "build_timeout", "build_memory")
+@as_json()
+def predict(target: str, images: tuple[str, ...], top_k: int, as_json: bool, **given: str | None) -> None:
+    """Classify pictures with a saved file or a model of the models folder, without a server.
+
+    Exit status 1 where a picture could not be answered.
+    """
+    read = read_settings(**given)
+    store, limits = store_and_limits(read)
+    model = open_model(source_of(target, read.models_dir), store=store, limits=limits, progress=progress)
+    predictor = Predictor(OneModel(model), limits=_limits(read))
+    examples = [Example.of(_picture(name)) for name in images]
+    deadline = time.monotonic() + 3600
+    result = predictor.predict(model.card.name, "latest", examples, top_k=top_k, deadline=deadline)
+    if as_json:
+        from service.api.render import result_body
+
+        body = result_body(result, layers="shapes", probabilities=True)
+        click.echo(orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2))
+    else:
+        for prediction in result.predictions:
+            click.echo(_line(prediction))
+    if result.answered < len(result.predictions):
+        sys.exit(1)
+
+
+def _limits(read: Settings) -> ImageLimits:
+    return ImageLimits(max_bytes=read.max_image_bytes, max_pixels=read.max_image_pixels, max_side=read.max_image_side)
+
+
+def _picture(name: str) -> Picture:
+    try:
+        return Picture(Path(name).read_bytes(), name)
+    except OSError as error:
+        raise UndecodableImageError(f"{name} cannot be read: {error.strerror}.") from error
+
+
+def _line(prediction: Prediction) -> str:
+    if prediction.error is not None:
+        return f"{prediction.origin.filename}: {_message(prediction.error)}"
+    answers = []
+    for answer in prediction.answers.values():
+        ranked = answer.top if answer.chosen is None else answer.chosen
+        answers.append("  ".join(f"{one.label} {'n/a' if one.value is None else f'{one.value:.4f}'}" for one in ranked))
+    return f"{prediction.origin.filename}: {' | '.join(answers)}"
+
+
+def _message(error: RequestError) -> str:
+    return error.message

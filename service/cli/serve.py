@@ -1,0 +1,78 @@
+"""Owns `convoy serve`."""
+
+import logging
+import shlex
+import socket
+import sys
+from pathlib import Path
+
+import click
+
+from service.cli.options import existing_models_dir, read_settings, settings
+from service.errors import SettingsError
+from service.repository.sources import find_sources
+from service.settings import Settings
+
+
+@click.command()
+@click.argument("models_dir", metavar="[MODELS_DIR|FILE]", required=False)
+@settings(
+    "host", "port", "workers", "threads", "cache_dir", "bundles_dir", "runtime_dir", "poll_seconds", "ready",
+    "request_timeout", "max_waiting", "max_body_bytes", "max_image_bytes", "max_image_pixels",
+    "max_image_side", "max_images", "build_timeout", "build_memory", "prune_days", "log_level",
+)  # fmt: skip
+def serve(models_dir: str | None, **given: str | None) -> None:
+    """Serve a folder of saved models, or one saved file; build what is new.
+
+    Files dropped into the folder while the server runs go live by themselves, a new version
+    (models/NAME/2/model.keras) replaces the old one, a removed file goes.
+    """
+    read = existing_models_dir(read_settings(models_dir=models_dir, **given), given=models_dir)
+    _check_port(read)
+    logging.basicConfig(
+        level=read.log_level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        force=True,
+    )
+    from service.server.arbiter import serve as run
+
+    run(read, on_ready=lambda address: _greet(read, address))
+
+
+def _check_port(read: Settings) -> None:
+    try:
+        family = socket.getaddrinfo(read.host, read.port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((read.host, read.port))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SettingsError(
+            f"Cannot listen on {read.host} port {read.port}: {reason}. Choose another --port."
+        ) from error
+
+
+def _greet(read: Settings, address: str) -> None:
+    name = _first_name(read.models_dir)
+    if name is None:
+        click.echo(f"Convoy listens on {address}. {read.models_dir} holds no model yet: drop one into it.")
+        return
+    picture = shlex.quote(str(_picture()))
+    click.echo(f"Convoy listens on {address}. As soon as {name} is live:")
+    click.echo(f"  curl --data-binary @{picture} {address}/api/models/{name}/predict", nl=True)
+
+
+def _first_name(models_dir: Path) -> str | None:
+    try:
+        sources = find_sources(models_dir)
+    except OSError:
+        return None
+    return min(sources, key=lambda one: one.stamp.size).name if sources else None
+
+
+def _picture() -> Path:
+    """Return one of the example pictures where there are some, else a name that stands for the user's own."""
+    examples = sorted(path for kind in ("*.png", "*.jpg") for path in Path("examples").glob(kind))
+    light = [path for path in examples if "light-on-dark" in path.name]
+    return next(iter(light or examples), Path("picture.jpg"))

@@ -1,0 +1,63 @@
+"""Owns the arbiter: `convoy serve` becomes gunicorn's master process. Imports neither TensorFlow nor an engine."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gunicorn.app.base import Application
+
+import service
+from service.settings import Settings
+
+_CONFIG = Path(service.__file__).with_name("gunicorn.conf.py")
+
+
+def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
+    """Serve until told to stop; `on_ready` is called with the address once the socket listens."""
+    owns_runtime_dir = settings.runtime_dir is None
+    settings = settings.with_runtime_dir()
+    try:
+        _Arbiter(settings, on_ready).run()
+    finally:
+        if owns_runtime_dir and settings.runtime_dir:
+            shutil.rmtree(settings.runtime_dir, ignore_errors=True)
+
+
+class _Arbiter(Application):  # type: ignore[misc] # gunicorn has no types
+    def __init__(self, settings: Settings, on_ready: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._on_ready = on_ready
+        super().__init__(prog="convoy serve")
+
+    def init(self, parser: Any, opts: Any, args: Any) -> None:
+        """Take nothing from gunicorn's own command line."""
+
+    def load_config(self) -> None:
+        # NOTE: the class is imported here, in the arbiter: it pulls in nothing but gunicorn and orjson.
+        from service.server.worker import worker_class
+
+        settings = self._settings
+        self.load_config_from_file(str(_CONFIG))
+        self.cfg.set("bind", [f"{_bracketed(settings.host)}:{settings.port}"])
+        self.cfg.set("workers", settings.workers)
+        self.cfg.set("threads", settings.threads)
+        self.cfg.set("worker_class", worker_class(max_waiting=settings.max_waiting))
+        self.cfg.set("loglevel", settings.log_level)
+        self.cfg.set("proc_name", "convoy")
+        self.cfg.set("when_ready", self._when_ready)
+
+    def load(self) -> Any:
+        """Make the application, in a worker."""
+        from service.app import create_app
+
+        return create_app(self._settings)
+
+    def _when_ready(self, server: Any) -> None:
+        host, port = server.LISTENERS[0].sock.getsockname()[:2]
+        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, _bracketed(host))
+        self._on_ready(f"http://{shown}:{port}")
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

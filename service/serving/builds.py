@@ -1,0 +1,131 @@
+"""Owns the queue of builds: one at a time, smallest file first, retried with growing pauses where that may help."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.builder.process import BuildLimits, build_bundle
+from service.errors import BuilderMissingError, BuildInterruptedError, ModelError
+from service.repository.bundles import BundleStore
+from service.repository.sources import Source
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE = 2.0
+LONGEST_PAUSE = 300.0
+_Key = tuple[str, int]
+
+
+@dataclass(slots=True)
+class _Job:
+    source: Source
+    fingerprint: str
+    step: str = "waiting for its turn"
+    tries: int = 0
+    not_before: float = 0.0
+
+
+class Builds:
+    """Builds what it is asked for in a thread of its own; each build is a child process."""
+
+    def __init__(self, store: BundleStore, *, limits: BuildLimits, on_change: Callable[[], None]) -> None:
+        self._store = store
+        self._limits = limits
+        self._on_change = on_change
+        self._jobs: dict[_Key, _Job] = {}
+        self._undiagnosable: dict[tuple[str, str], str] = {}
+        self._changed = threading.Condition()
+        self._cancelled = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="builds", daemon=True)
+
+    def request(self, source: Source, fingerprint: str) -> str:
+        """Ask for a build, if it is not asked for already; return the step it is at, in words."""
+        key = (source.name, source.version)
+        with self._changed:
+            job = self._jobs.get(key)
+            if job is None or job.fingerprint != fingerprint:
+                job = self._jobs[key] = _Job(source, fingerprint)
+                self._changed.notify_all()
+            if self._thread.ident is None:
+                self._thread.start()
+            return job.step
+
+    def diagnosis(self, name: str, fingerprint: str) -> str | None:
+        """Return why this very file could not be built, or None where that is not known (yet)."""
+        return self._undiagnosable.get((name, fingerprint)) or self._store.diagnosis(name, fingerprint)
+
+    def keep_only(self, keys: set[_Key]) -> None:
+        """Forget what was asked for and is no longer on disk."""
+        with self._changed:
+            for key in set(self._jobs) - keys:
+                del self._jobs[key]
+
+    def stop(self) -> None:
+        """End the build at work and start no other."""
+        self._cancelled.set()
+        with self._changed:
+            self._changed.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._cancelled.is_set():
+            job = self._next()
+            if job is not None:
+                self._build(job)
+                self._on_change()
+
+    def _next(self) -> _Job | None:
+        """Return the smallest job that is due, or None after a short wait for one."""
+        with self._changed:
+            now = time.monotonic()
+            due = [job for job in self._jobs.values() if job.not_before <= now]
+            if due:
+                return min(due, key=lambda job: (job.tries, job.source.stamp.size))
+            self._changed.wait(timeout=0.5 if self._jobs else None)
+            return None
+
+    def _build(self, job: _Job) -> None:
+        name, version = job.source.name, job.source.version
+        log.info("building %s version %d (%d bytes)", name, version, job.source.stamp.size)
+        began = time.monotonic()
+        try:
+            build_bundle(
+                job.source,
+                job.fingerprint,
+                store=self._store,
+                limits=self._limits,
+                progress=lambda step: self._progress(job, step),
+                cancelled=self._cancelled,
+            )
+        except BuilderMissingError as error:
+            self._undiagnosable[name, job.fingerprint] = error.message
+            self._forget(job)
+        except ModelError as error:
+            self._store.remember_diagnosis(name, job.fingerprint, error.message)
+            self._forget(job)
+        except (BuildInterruptedError, OSError) as error:
+            self._retry_later(job, str(error))
+        else:
+            log.info("built %s version %d in %.1f s", name, version, time.monotonic() - began)
+            self._forget(job)
+
+    def _progress(self, job: _Job, step: str) -> None:
+        job.step = step
+        log.info("%s version %d: %s", job.source.name, job.source.version, step)
+
+    def _forget(self, job: _Job) -> None:
+        with self._changed:
+            key = (job.source.name, job.source.version)
+            if self._jobs.get(key) is job:
+                del self._jobs[key]
+
+    def _retry_later(self, job: _Job, reason: str) -> None:
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**job.tries)
+        job.tries += 1
+        job.not_before = time.monotonic() + pause
+        job.step = f"{reason} Next try in {pause:.0f} s."
+        if not self._cancelled.is_set():
+            log.warning("%s version %d: %s", job.source.name, job.source.version, job.step)

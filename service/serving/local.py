@@ -1,0 +1,61 @@
+"""Owns using a model without a server: find it, build it if need be, load it, in this process."""
+
+from pathlib import Path
+
+from service.builder.process import BuildLimits, Progress, build_bundle
+from service.errors import ModelError, UnknownModelError
+from service.repository.bundles import Bundle, BundleStore, fingerprint_of
+from service.repository.sidecar import parse_sidecar, read_sidecar
+from service.repository.sources import Source, find_sources, is_saved_model, sha256_of
+from service.serving.live_model import LiveModel, load_model
+
+
+def source_of(target: str, models_dir: Path) -> Source:
+    """Return the source that a file's path, or the name of a model in `models_dir`, stands for.
+
+    A name may carry a version: `mnist/2`. Raises UnknownModelError, or ModelError for a source that clashes.
+    """
+    path = Path(target)
+    found = find_sources(path) if path.is_file() and is_saved_model(path) else _named(target, models_dir)
+    if not found:
+        known = ", ".join(sorted({one.name for one in _all(models_dir)})) or "none"
+        raise UnknownModelError(f"{target!r} is no saved model file and no model of {models_dir} (known: {known}).")
+    source = max(found, key=lambda one: one.version)
+    if source.problem:
+        raise ModelError(source.problem)
+    return source
+
+
+def _all(models_dir: Path) -> list[Source]:
+    return find_sources(models_dir) if models_dir.exists() else []
+
+
+def _named(target: str, models_dir: Path) -> list[Source]:
+    name, _, version = target.partition("/")
+    return [one for one in _all(models_dir) if one.name == name and version in ("", str(one.version))]
+
+
+def bundle_of(source: Source, store: BundleStore, limits: BuildLimits, progress: Progress) -> tuple[Bundle, str]:
+    """Return the bundle of a source and its fingerprint, built now where there is none yet."""
+    fingerprint = fingerprint_of(sha256_of(source.path))
+    bundle = store.find(source.name, fingerprint)
+    if bundle is None:
+        bundle = build_bundle(source, fingerprint, store=store, limits=limits, progress=progress)
+    return bundle, fingerprint
+
+
+def open_model(source: Source, *, store: BundleStore, limits: BuildLimits, progress: Progress) -> LiveModel:
+    """Build a source if need be, and load it; raises ModelError or BuildInterruptedError."""
+    bundle, fingerprint = bundle_of(source, store, limits, progress)
+    return load_model(bundle, parse_sidecar(read_sidecar(source)), source.version, fingerprint)
+
+
+class OneModel:
+    """Stands in for a registry where there is one model and no server."""
+
+    def __init__(self, model: LiveModel) -> None:
+        self._model = model
+
+    def get(self, name: str, version: int | str = "latest") -> LiveModel:
+        """Return the model, whatever is asked for."""
+        return self._model

@@ -1,0 +1,136 @@
+"""Owns the live models of this worker: loads what `live.json` names, swaps whole sets, lets old ones drain."""
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+
+from service.errors import ConvoyError, ModelFailedError, ModelNotReadyError, UnknownModelError
+from service.model.sidecar import Sidecar
+from service.repository.bundles import BundleStore
+from service.repository.sidecar import parse_sidecar
+from service.serving.live import LiveFile, LiveView, VersionState
+from service.serving.live_model import LiveModel, load_model, relabelled
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 2
+_Key = tuple[str, int]
+
+
+class Registry:
+    """The models this worker can answer with. Reading takes no lock: a set is replaced, never changed."""
+
+    def __init__(self, live_file: LiveFile, store: BundleStore) -> None:
+        self._file = live_file
+        self._store = store
+        self._refreshing = threading.Lock()
+        self._stamp: tuple[int, int] | None = None
+        self._view = LiveView()
+        self._models: Mapping[_Key, LiveModel] = {}
+        self._by_name: Mapping[str, list[LiveModel]] = {}
+
+    @property
+    def view(self) -> LiveView:
+        """Return the state of everything as last read."""
+        return self._view
+
+    def get(self, name: str, version: int | str = "latest") -> LiveModel:
+        """Return a live model; `version` is an integer, `latest`, or a label its sidecar gives a version.
+
+        Raises UnknownModelError, ModelNotReadyError or ModelFailedError (with the diagnosis).
+        """
+        model = self._held(name, version)
+        if model is None:
+            self.refresh()
+            model = self._held(name, version)
+        if model is None:
+            raise self._why_not(name, version)
+        return model
+
+    def loaded(self, name: str) -> list[LiveModel]:
+        """Return what this worker holds of a model, highest version first."""
+        return self._by_name.get(name, [])
+
+    def refresh(self) -> None:
+        """Catch up with `live.json` if it changed: load what is new, then swap, and let go of what went."""
+        if self._file.stamp() == self._stamp:
+            return
+        with self._refreshing:
+            stamp = self._file.stamp()
+            if stamp != self._stamp:
+                self._catch_up(self._file.read())
+                self._stamp = stamp
+
+    def _catch_up(self, view: LiveView) -> None:
+        wanted = {
+            (name, version): state
+            for name, versions in view.models.items()
+            for version, state in versions.items()
+            if state.state == "live"
+        }
+        models = {key: self._loaded(key, state) for key, state in wanted.items()}
+        self._models = {key: model for key, model in models.items() if model is not None}
+        self._by_name = _by_name(self._models)
+        self._view = view
+
+    def _loaded(self, key: _Key, state: VersionState) -> LiveModel | None:
+        held = self._models.get(key)
+        try:
+            sidecar = parse_sidecar(state.sidecar)
+            if held is None or held.card.fingerprint != state.fingerprint:
+                return self._load(key, state, sidecar)
+            return held if held.card.sidecar == sidecar else relabelled(held, sidecar)
+        except ConvoyError as error:
+            log.error("cannot load %s version %d: %s", *key, error.message)
+            return held
+
+    def _load(self, key: _Key, state: VersionState, sidecar: Sidecar) -> LiveModel:
+        name, version = key
+        fingerprint = state.fingerprint or ""
+        bundle = self._store.find(name, fingerprint)
+        if bundle is None:
+            raise ModelNotReadyError(f"The bundle of {name!r} is gone; it will be built again.")
+        log.info("loading %s version %d", name, version)
+        return load_model(bundle, sidecar, version, fingerprint)
+
+    def _held(self, name: str, version: int | str) -> LiveModel | None:
+        if version == "latest":
+            return next(iter(self.loaded(name)), None)
+        number = version if isinstance(version, int) else self._labelled(name, version)
+        return None if number is None else self._models.get((name, number))
+
+    def _labelled(self, name: str, label: str) -> int | None:
+        for model in self.loaded(name):
+            if label in model.card.sidecar.version_labels:
+                return model.card.sidecar.version_labels[label]
+        return None
+
+    def _why_not(self, name: str, version: int | str) -> ConvoyError:
+        versions = self._view.models.get(name)
+        if not versions:
+            return UnknownModelError(f"There is no model {name!r}; known: {_listed(self._view.models)}.")
+        states = (
+            list(versions.values()) if version == "latest" else [versions[one] for one in versions if one == version]
+        )
+        if not states:
+            live = self._view.live_versions(name)
+            return UnknownModelError(
+                f"There is no version {version!r} of {name!r}; live: {_listed(live)}. Leave the version out for the latest."
+            )
+        if any(state.state != "failed" for state in states):
+            return ModelNotReadyError(
+                f"The model {name!r} is being built; try again in a moment.", retry_after=RETRY_SECONDS
+            )
+        return ModelFailedError(f"The model {name!r} cannot be served: {states[0].diagnosis}")
+
+
+def _by_name(models: Mapping[_Key, LiveModel]) -> dict[str, list[LiveModel]]:
+    grouped: dict[str, list[LiveModel]] = defaultdict(list)
+    for (name, _), model in sorted(models.items(), reverse=True):
+        grouped[name].append(model)
+    return dict(grouped)
+
+
+def _listed(names: object) -> str:
+    return ", ".join(map(str, names)) or "none"  # type: ignore[call-overload]

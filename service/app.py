@@ -1,4 +1,4 @@
-"""Owns the composition: `create_app` is the one place where parts meet, `Runtime` what starts and stops with a worker."""
+"""Owns the composition: `create_app` is the one place where parts meet; `Runtime` lives as long as its worker."""
 
 import logging
 import threading

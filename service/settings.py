@@ -1,4 +1,4 @@
-"""Owns the settings: the only reader of the environment. Frozen; read once; command line over environment over default."""
+"""Owns the settings: the only reader of the environment. Frozen; command line over environment over default."""
 
 import difflib
 import os

@@ -100,7 +100,7 @@ def _http(error: HTTPException) -> Response:
 
 
 _HINTS = {
-    404: "There is nothing at this address; GET /api/models lists the models, POST /api/models/{name}/predict asks one.",
+    404: "There is nothing at this address; GET /api/models lists models, POST /api/models/{name}/predict asks one.",
     405: "This address does not take that method; the Allow header says which it takes.",
     500: "Something went wrong on our side; the log has the details.",
 }

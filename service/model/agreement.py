@@ -36,7 +36,7 @@ NOT_ALLOWED = Difference(float("inf"), float("inf"))
 
 
 def largest_difference(found: Mapping[str, NDArray[Any]], expected: Mapping[str, NDArray[Any]]) -> Difference:
-    """Compare arrays by name, batch axis first; other names, shapes or places of NaN and infinity are infinitely far."""
+    """Compare arrays by name, batch axis first; other names, shapes or places of NaN are infinitely far apart."""
     if set(found) != set(expected):
         return NOT_ALLOWED
     worst = Difference(0.0, 0.0)

@@ -116,7 +116,7 @@ class Registry:
         if not states:
             live = self._view.live_versions(name)
             return UnknownModelError(
-                f"There is no version {version!r} of {name!r}; live: {_listed(live)}. Leave the version out for the latest."
+                f"There is no version {version!r} of {name!r}; live: {_listed(live)}. Leave it out for the latest."
             )
         if any(state.state != "failed" for state in states):
             return ModelNotReadyError(

@@ -1,0 +1,82 @@
+"""Owns scaling: 8-bit pixels -> the range a model was trained on, in float32 as Keras computes it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.model.recipe import MeanStd, NamedScale, Recipe
+
+Pixels = NDArray[np.uint8]
+Scaled = NDArray[np.float32]
+
+# keras.applications.imagenet_utils, Keras 3.15: caffe is BGR without scaling, torch is RGB in 0..1 normalised.
+CAFFE_MEAN = np.array([103.939, 116.779, 123.68], np.float32)
+TORCH_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+TORCH_STD = np.array([0.229, 0.224, 0.225], np.float32)
+_COLOURS = 3
+
+
+def scale(pixels: Pixels, recipe: Recipe, *, dtype: str) -> NDArray[Any]:
+    """Return `pixels` (height, width, channels; uint8) scaled by `recipe`, in `dtype`.
+
+    A model that takes integers gets them raw, 0..255. `invert` comes first, as 255 - x; alpha is not inverted.
+    """
+    if recipe.invert:
+        pixels = _inverted(pixels)
+    if recipe.color == "bgr":
+        pixels = pixels[..., ::-1]
+    if np.issubdtype(np.dtype(dtype), np.integer):
+        return pixels.astype(dtype)
+    if isinstance(recipe.scale, MeanStd):
+        return _mean_std(pixels.astype(np.float32), recipe.scale).astype(dtype, copy=False)
+    if recipe.scale == "caffe" and recipe.color == "rgb":
+        pixels = pixels[..., ::-1]
+    return _SCALES[recipe.scale](pixels.astype(np.float32)).astype(dtype, copy=False)
+
+
+def _inverted(pixels: Pixels) -> Pixels:
+    inverted = 255 - pixels
+    if pixels.shape[-1] > _COLOURS:
+        inverted[..., _COLOURS:] = pixels[..., _COLOURS:]
+    return inverted
+
+
+def _zero_to_one(values: Scaled) -> Scaled:
+    values /= 255.0
+    return values
+
+
+def _minus_one_to_one(values: Scaled) -> Scaled:
+    values /= 127.5
+    values -= 1.0
+    return values
+
+
+def _caffe(values: Scaled) -> Scaled:
+    values -= CAFFE_MEAN
+    return values
+
+
+def _torch(values: Scaled) -> Scaled:
+    values /= 255.0
+    values -= TORCH_MEAN
+    values /= TORCH_STD
+    return values
+
+
+def _mean_std(values: Scaled, given: MeanStd) -> Scaled:
+    values /= 255.0
+    values -= np.asarray(given.mean, np.float32)
+    values /= np.asarray(given.std, np.float32)
+    return values
+
+
+_SCALES: dict[NamedScale, Callable[[Scaled], Scaled]] = {
+    "0..255": lambda values: values,
+    "0..1": _zero_to_one,
+    "-1..1": _minus_one_to_one,
+    "caffe": _caffe,
+    "torch": _torch,
+}

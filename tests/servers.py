@@ -1,0 +1,138 @@
+"""Owns starting a real server as a user does, and asking the machine about its processes."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+
+DEADLINE = 120.0
+
+
+def wait_for(condition: Callable[[], Any], *, seconds: float = DEADLINE, what: str = "condition") -> Any:
+    """Return the first true value of `condition`; fail after `seconds`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"{what} did not come true within {seconds:.0f} s")
+
+
+class Server:
+    """A `convoy serve` process of one's own."""
+
+    def __init__(self, models: Path, *, log: Path, settings: Mapping[str, Any]) -> None:
+        self._models = models
+        self._log = log
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = ""
+
+    def start(self) -> "Server":
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("CONVOY_")}
+        environ |= {f"CONVOY_{name.upper()}": str(value) for name, value in self._settings.items()}
+        command = [sys.executable, "-m", "service.cli", "serve", str(self._models), "--port", "0"]
+        self._out = self._log.open("wb")
+        self._process = subprocess.Popen(
+            command, stdout=self._out, stderr=subprocess.STDOUT, env=environ, cwd=self._log.parent
+        )
+        self.url = wait_for(self._address, what="the server's address")
+        return self
+
+    def _address(self) -> str | None:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise AssertionError(f"the server ended with {self._process.returncode}:\n{self.log}")
+        found = re.search(r"Convoy listens on (http://\S+?)\.? ", self.log)
+        return found.group(1) if found else None
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text("utf-8", "replace") if self._log.exists() else ""
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def workers(self) -> list[int]:
+        """Return the process ids of the web workers."""
+        return sorted(pid for pid in children(self.pid) if "service.builder" not in command_line(pid))
+
+    def wait_ready(self, *, seconds: float = DEADLINE) -> "Server":
+        wait_for(self.is_ready, seconds=seconds, what="/readyz")
+        return self
+
+    def is_ready(self) -> bool:
+        try:
+            return self.get("/readyz").status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    def get(self, path: str, **kwargs: Any) -> requests.Response:
+        return requests.get(self.url + path, timeout=60, **kwargs)
+
+    def post(self, path: str, data: Any = None, **kwargs: Any) -> requests.Response:
+        return requests.post(self.url + path, data=data, timeout=60, **kwargs)
+
+    def predict(self, model: str, data: Any = None, **kwargs: Any) -> requests.Response:
+        return self.post(f"/api/models/{model}/predict", data, **kwargs)
+
+    def states(self) -> dict[str, dict[int, str]]:
+        """Return the state of every version by model name."""
+        listed = self.get("/api/models").json()["models"]
+        return {one["name"]: {v["version"]: v["state"] for v in one["versions"]} for one in listed}
+
+    def wait_state(self, name: str, version: int, state: str, *, seconds: float = DEADLINE) -> None:
+        wait_for(
+            lambda: self.states().get(name, {}).get(version) == state,
+            seconds=seconds,
+            what=f"{name} version {version} {state}",
+        )
+
+    def stop(self) -> int:
+        if self._process is None:
+            return 0
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(40)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._out.close()
+        return self._process.returncode
+
+
+def children(pid: int) -> list[int]:
+    """Return the direct children of a process (Linux)."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(one) for one in path.read_text().split()] if path.exists() else []
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def resident_mib(pid: int) -> float:
+    """Return the resident memory of a process in MiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    assert found
+    return int(found.group(1)) / 1024
+
+
+def maps_tensorflow(pid: int) -> bool:
+    """Return whether a process has a library of TensorFlow mapped."""
+    return "tensorflow" in Path(f"/proc/{pid}/maps").read_text()

@@ -35,8 +35,8 @@ def read_npy(data: bytes) -> NDArray[Any]:
         raise MalformedBodyError(
             f"The .npy declares {list(shape)} of {dtype.name} ({expected:,} bytes), and holds {len(data) - start:,}."
         )
-    order = "F" if header["fortran_order"] is True else "C"
-    return np.frombuffer(data, dtype, offset=start).reshape(shape, order=order)
+    flat = np.frombuffer(data, dtype, offset=start)
+    return flat.reshape(shape[::-1]).T if header["fortran_order"] is True else flat.reshape(shape)
 
 
 def _header(data: bytes) -> tuple[dict[str, Any], int]:

@@ -34,11 +34,9 @@ def range_warning(batch: NDArray[Any], recipe: Recipe | None) -> str | None:
     if recipe is None or recipe.scale not in ("0..1", "-1..1", "0..255"):
         return None
     low, high = float(batch.min()), float(batch.max())
-    if recipe.scale == "0..255":
-        fits = high > 1 or high == low
-    else:
-        fits = high <= 1.5 and low >= -1.5
-    if fits:
+    is_raw = high > 1 or high == low
+    is_small = low >= -1.5 and high <= 1.5
+    if is_raw if recipe.scale == "0..255" else is_small:
         return None
     return f"The numbers range from {low:g} to {high:g}; this model takes {recipe.scale}. They were used as they came."
 

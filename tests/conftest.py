@@ -64,9 +64,7 @@ def serve(cache: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture(scope="session")
-def mnist_server(
-    cache: Path, bundled_models: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
+def mnist_server(cache: Path, bundled_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server of the bundled models for all tests that only ask it things."""
     log = tmp_path_factory.mktemp("server") / "server.log"
     server = Server(bundled_models, log=log, settings={"cache_dir": cache, "poll_seconds": 0.2, "workers": 2})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from service.errors import RequestError, TooLargeError, UndecodableImageError
+from service.image.png import has_sound_data
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 ACCEPTED = "Accepted are JPEG, PNG, WebP, BMP, GIF (its first frame) and TIFF."
@@ -79,6 +80,8 @@ def _decoded(data: bytes, name: str, limits: ImageLimits) -> DecodedImage:
     image = Image.open(io.BytesIO(data), formats=(name,))
     width, height = image.size
     _check_size(width, height, limits)
+    if name == "PNG" and not has_sound_data(data):
+        raise UndecodableImageError("The PNG image is damaged: the checksum of its picture data is wrong.")
     image.load()
     if image.size != (width, height):
         _check_size(*image.size, limits)

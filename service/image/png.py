@@ -14,7 +14,7 @@ def has_sound_data(data: bytes) -> bool:
     position = _START
     while position + _HEAD + _CRC <= len(data):
         end = position + _HEAD + int.from_bytes(view[position : position + 4], "big")
-        kind = view[position + 4 : position + _HEAD]
+        kind = data[position + 4 : position + _HEAD]
         if kind == b"IDAT" and end + _CRC <= len(data):
             crc = int.from_bytes(view[end : end + _CRC], "big")
             if zlib.crc32(view[position + _TYPE : end]) != crc:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from service.model.sidecar import ServePolicy
 from service.serving.live import VersionState
 
-StateOf = Callable[[int], VersionState | None]
+StateOf = Callable[[int], VersionState]
 
 
 def chosen_versions(
@@ -14,13 +14,12 @@ def chosen_versions(
     """Return the state of the versions worth having one, `versions` being those on disk, highest first.
 
     Under `latest` an older version is asked for only until a newer one is live: one that was live stays so
-    meanwhile, another is built only where all newer ones failed. A version still being copied has no state.
+    meanwhile, another is built only where all newer ones failed.
     """
     if serve == "latest":
         return _latest(versions, state_of, before)
     listed = versions if serve == "all" else [one for one in versions if one in serve]
-    states = {version: state_of(version) for version in listed}
-    return {version: state for version, state in states.items() if state is not None}
+    return {version: state_of(version) for version in listed}
 
 
 def _latest(versions: Sequence[int], state_of: StateOf, before: Mapping[int, VersionState]) -> dict[int, VersionState]:
@@ -30,10 +29,8 @@ def _latest(versions: Sequence[int], state_of: StateOf, before: Mapping[int, Ver
         was_live = version in before and before[version].state == "live"
         if is_coming and not was_live:
             continue
-        state = state_of(version)
-        if state is not None:
-            chosen[version] = state
-        if state is not None and state.state == "live":
+        chosen[version] = state_of(version)
+        if chosen[version].state == "live":
             break
-        is_coming = is_coming or state is None or state.state == "building"
+        is_coming = is_coming or chosen[version].state == "building"
     return chosen

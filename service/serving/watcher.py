@@ -89,6 +89,7 @@ class Watcher:
             by_name.setdefault(source.name, {})[source.version] = source
         models = {name: self._versions(name, versions) for name, versions in by_name.items()}
         self._stamps = {source.path: source.stamp for source in sources}
+        self._hashes = {key: self._hashes[key] for key in self._stamps.items() if key in self._hashes}
         self._builds.keep_only({(source.name, source.version) for source in sources})
         return {name: versions for name, versions in models.items() if versions}
 
@@ -103,14 +104,13 @@ class Watcher:
             before=before,
         )
 
-    def _state(self, source: Source, before: VersionState | None) -> VersionState | None:
-        """Return the state of one version; None where its file is still being copied."""
+    def _state(self, source: Source, before: VersionState | None) -> VersionState:
         if source.problem:
             return VersionState("failed", diagnosis=source.problem)
         sidecar, sidecar_problem = _sidecar(source)
         fingerprint = self._fingerprint(source)
         if fingerprint is None:
-            return before if before and before.state == "live" else None
+            return _keep_serving(before, VersionState("building", step="waiting until the file is copied"))
         found = self._built(source, fingerprint)
         if isinstance(found, VersionState):
             return _keep_serving(before, found)
@@ -124,19 +124,22 @@ class Watcher:
         return VersionState("live", fingerprint, sidecar)
 
     def _fingerprint(self, source: Source) -> str | None:
-        """Return the fingerprint once size and time stood still over two looks, or the bundle is known already."""
-        key = (source.path, source.stamp)
-        if key not in self._hashes:
-            try:
-                self._hashes[key] = sha256_of(source.path)
-                if stamp_of(source.path) != source.stamp:
-                    del self._hashes[key]
-                    return None
-            except OSError:
-                return None
-        fingerprint = fingerprint_of(self._hashes[key])
+        """Return the fingerprint of a file that stood still over two looks, or has a bundle already at the first."""
         is_stable = self._stamps.get(source.path) == source.stamp
-        return fingerprint if is_stable or self._store.find(source.name, fingerprint) else None
+        if not is_stable and not self._first:
+            return None
+        fingerprint = self._hashed(source)
+        is_known = fingerprint is not None and self._store.find(source.name, fingerprint) is not None
+        return fingerprint if is_stable or is_known else None
+
+    def _hashed(self, source: Source) -> str | None:
+        key = (source.path, source.stamp)
+        try:
+            if key not in self._hashes:
+                self._hashes[key] = fingerprint_of(sha256_of(source.path))
+            return self._hashes[key] if stamp_of(source.path) == source.stamp else None
+        except OSError:
+            return None
 
     def _built(self, source: Source, fingerprint: str) -> Bundle | VersionState:
         bundle = self._store.find(source.name, fingerprint)
@@ -180,18 +183,8 @@ class Watcher:
         if self._ready_rule != "all":
             return sorted(set(filter(None, map(str.strip, self._ready_rule.split(",")))) - live)
         if self._first:
-            return sorted(set(self._all_names(models)) - live)
+            return sorted(set(models) - live)
         return [name for name in self._view.awaited if name not in live and name in models]
-
-    def _all_names(self, models: dict[str, _Versions]) -> list[str]:
-        # NOTE: a file seen for the first time has no state yet, and is awaited all the same.
-        return [*models, *(name for name in self._names_on_disk() if name not in models)]
-
-    def _names_on_disk(self) -> list[str]:
-        try:
-            return [source.name for source in find_sources(self._root)]
-        except OSError:
-            return []
 
     def _prune(self) -> None:
         if time.monotonic() - self._last_prune < _PRUNE_SECONDS and self._last_prune:

@@ -136,9 +136,7 @@ def _check_members(members: list[zipfile.ZipInfo], limits: ScanLimits) -> None:
     if CONFIG not in names:
         raise UnsupportedModelError(f"The file is a zip archive, and no `.keras` file: {_lookalike(names)}")
     if len(names) > limits.max_members:
-        raise UnsafeModelError(
-            f"The archive has {len(names):,} members; a `.keras` file has three or four. {_AGAIN}"
-        )
+        raise UnsafeModelError(f"The archive has {len(names):,} members; a `.keras` file has three or four. {_AGAIN}")
     if len(set(names)) < len(names):
         raise UnsafeModelError(f"The archive has two members of the same name, so that one hides. {_AGAIN}")
     for info in members:
@@ -157,17 +155,12 @@ def _check_name(info: zipfile.ZipInfo) -> None:
     """
     name = info.orig_filename
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if any(
-        (name.startswith("/"), "\\" in name, "\0" in name, ":" in name, ".." in PurePosixPath(name).parts)
-    ):
+    if any((name.startswith("/"), "\\" in name, "\0" in name, ":" in name, ".." in PurePosixPath(name).parts)):
         raise UnsafeModelError(
-            f"The archive member {shown(name)} would be written outside of the folder it is unpacked to."
-            f" {_AGAIN}"
+            f"The archive member {shown(name)} would be written outside of the folder it is unpacked to. {_AGAIN}"
         )
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise UnsafeModelError(
-            f"The archive member {shown(name)} is a link or a device, not a file. {_AGAIN}"
-        )
+        raise UnsafeModelError(f"The archive member {shown(name)} is a link or a device, not a file. {_AGAIN}")
 
 
 def _check_member(info: zipfile.ZipInfo, limits: ScanLimits) -> None:

@@ -14,9 +14,7 @@ from service.builder.scan.wording import Place, shown
 from service.errors import BrokenModelError, UnsafeModelError, UnsupportedModelError
 
 _TRAINING = "compile_config"
-_VOCABULARIES = frozenset(
-    ("vocabulary", "vocab", "vocabulary_file", "vocab_file", "vocabulary_path", "vocab_path")
-)
+_VOCABULARIES = frozenset(("vocabulary", "vocab", "vocabulary_file", "vocab_file", "vocabulary_path", "vocab_path"))
 # Key, or ending of a key, under which a string names a function or class; what it names; what it may say.
 _KEYS: tuple[tuple[tuple[str, ...], str, frozenset[str]], ...] = (
     (("activation",), "activation", ACTIVATIONS | ACTIVATION_LAYERS),

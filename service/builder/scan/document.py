@@ -37,9 +37,7 @@ def parse_json(text: str | bytes, *, what: str, limits: ScanLimits) -> JsonValue
     except RecursionError as error:
         raise too_deep(what) from error
     except ValueError as error:
-        raise BrokenModelError(
-            f"{what} is not valid JSON: the file is damaged. Copy or save it again."
-        ) from error
+        raise BrokenModelError(f"{what} is not valid JSON: the file is damaged. Copy or save it again.") from error
     return value
 
 

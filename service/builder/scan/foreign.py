@@ -5,9 +5,7 @@ from service.errors import BrokenModelError, ModelError, UnsupportedModelError
 
 HEAD_BYTES = 512
 
-_EXPECTED = (
-    "A saved Keras model was expected: `.keras` (a zip archive) or `.h5` (HDF5), from `model.save(...)`."
-)
+_EXPECTED = "A saved Keras model was expected: `.keras` (a zip archive) or `.h5` (HDF5), from `model.save(...)`."
 _LFS = b"version https://git-lfs.github.com/spec/"
 _EMPTY_ARCHIVES = (b"PK\x05\x06", b"PK\x07\x08")
 # Offset, bytes, what has them.
@@ -48,9 +46,7 @@ def diagnose(head: bytes, name: str) -> ModelError:
             " repository and copy the file again."
         )
     if not head.strip(b"\0"):
-        return BrokenModelError(
-            f"{shown(name)} begins with zeros only: a copy that was not finished. Copy it again."
-        )
+        return BrokenModelError(f"{shown(name)} begins with zeros only: a copy that was not finished. Copy it again.")
     if head.startswith(_EMPTY_ARCHIVES):
         return BrokenModelError(f"{shown(name)} is an empty or split zip archive. {_EXPECTED}")
     return UnsupportedModelError(f"{shown(name)} is no saved Keras model. {_guess(head)}{_EXPECTED}")

@@ -83,9 +83,7 @@ def check_hdf5(file: h5py.File, *, size: int, limits: ScanLimits) -> None:
         for name in group:
             item = _linked(group, name)
             if _identity(item) in seen:
-                raise UnsafeModelError(
-                    f"{_at(item)} occurs twice in the file, which can make a loop. {_AGAIN}"
-                )
+                raise UnsafeModelError(f"{_at(item)} occurs twice in the file, which can make a loop. {_AGAIN}")
             seen.add(_identity(item))
             if isinstance(item, h5py.Group):
                 pending.append(item)
@@ -99,9 +97,7 @@ def _linked(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     """Return what a plain link points at: nothing outside the file is opened."""
     where = shown(f"{group.name}/{name}".lstrip("/"))
     if name in (".", "..") or "\0" in name:
-        raise UnsafeModelError(
-            f"The weights have an object named {where}, a path to somewhere else. {_AGAIN}"
-        )
+        raise UnsafeModelError(f"The weights have an object named {where}, a path to somewhere else. {_AGAIN}")
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
         raise UnsafeModelError(
             f"The weights hold a link {where} to another place or another file, which would be read in its"
@@ -116,8 +112,7 @@ def _linked(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
 def _check_dataset(data: h5py.Dataset, tally: _Tally, size: int, limits: ScanLimits) -> None:
     if data.external or data.is_virtual:
         raise UnsafeModelError(
-            f"{_at(data)} keeps its numbers in another file, which would be read from the server's disk."
-            f" {_AGAIN}"
+            f"{_at(data)} keeps its numbers in another file, which would be read from the server's disk. {_AGAIN}"
         )
     _check_type(data)
     declared = _declared(data)
@@ -143,9 +138,7 @@ def _check_type(data: h5py.Dataset) -> None:
     """Numbers, and the raw 1- and 2-byte types Keras stores bfloat16 and float8 as."""
     kind, fields = data.dtype.kind, data.dtype.fields
     if kind not in "fiubcSV" or (kind == "V" and (fields or data.dtype.subdtype or data.dtype.itemsize > 2)):
-        raise UnsafeModelError(
-            f"{_at(data)} has the type {shown(str(data.dtype))}; weights are numbers. {_AGAIN}"
-        )
+        raise UnsafeModelError(f"{_at(data)} has the type {shown(str(data.dtype))}; weights are numbers. {_AGAIN}")
     settings = data.id.get_create_plist()
     for index in range(settings.get_nfilters()):
         code, _, _, title = settings.get_filter(index)
@@ -171,13 +164,9 @@ def _check_attribute(item: h5py.Group | h5py.Dataset, name: str, limits: ScanLim
     attribute = item.attrs.get_id(name)
     declared = math.prod(attribute.shape or (1,)) * attribute.dtype.itemsize
     if declared > limits.max_config_bytes:
-        raise UnsafeModelError(
-            f"The attribute {shown(name)} of {_at(item)} declares {sized(declared)}. {_AGAIN}"
-        )
+        raise UnsafeModelError(f"The attribute {shown(name)} of {_at(item)} declares {sized(declared)}. {_AGAIN}")
     if not _is_plain(attribute.dtype):
-        raise UnsafeModelError(
-            f"The attribute {shown(name)} of {_at(item)} is neither text nor number. {_AGAIN}"
-        )
+        raise UnsafeModelError(f"The attribute {shown(name)} of {_at(item)} is neither text nor number. {_AGAIN}")
 
 
 def _is_plain(dtype: np.dtype[np.generic]) -> bool:
@@ -193,8 +182,7 @@ def _check_total(tally: _Tally, size: int, limits: ScanLimits) -> None:
         )
     elif tally.stored > size:
         problem = UnsafeModelError(
-            f"The weights claim {sized(tally.stored)} of a file of {sized(size)}: they overlap or are cut"
-            f" off. {_AGAIN}"
+            f"The weights claim {sized(tally.stored)} of a file of {sized(size)}: they overlap or are cut off. {_AGAIN}"
         )
     if problem is not None:
         raise problem

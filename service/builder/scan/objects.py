@@ -25,9 +25,7 @@ from service.errors import BrokenModelError, ModelError, UnsafeModelError, Unsup
 Object = dict[str, JsonValue]
 
 # Values that JSON has no notation for. Their contents are walked like everything else.
-_VALUES = frozenset(
-    ("__keras_tensor__", "__bytes__", "__ellipsis__", "__slice__", "__tuple__", "TensorShape")
-)
+_VALUES = frozenset(("__keras_tensor__", "__bytes__", "__ellipsis__", "__slice__", "__tuple__", "TensorShape"))
 _ARRAYS = frozenset(("__tensor__", "__numpy__"))
 # Parts of a layer or of a training: a name of theirs is no layer's name.
 _UNNAMED = DTYPE_POLICIES | LOSSES | OPTIMIZERS

@@ -27,8 +27,7 @@ _COLUMNS = (
     " that take images."
 )
 _TYPE_SPEC = (
-    "describes a sparse, ragged or otherwise special tensor ({name}). Convoy serves models that take plain"
-    " arrays."
+    "describes a sparse, ragged or otherwise special tensor ({name}). Convoy serves models that take plain arrays."
 )
 
 _TEXTS: tuple[tuple[type[ModelError], str, tuple[str, ...]], ...] = (
@@ -40,6 +39,4 @@ _TEXTS: tuple[tuple[type[ModelError], str, tuple[str, ...]], ...] = (
     (UnsupportedModelError, _TYPE_SPEC, ("__typespec__", "TypeSpec", "CompositeTensor")),
 )
 
-REFUSED: dict[str, Refusal] = {
-    name: (error, text.format(name=name)) for error, text, names in _TEXTS for name in names
-}
+REFUSED: dict[str, Refusal] = {name: (error, text.format(name=name)) for error, text, names in _TEXTS for name in names}

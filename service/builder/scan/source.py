@@ -65,9 +65,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         file = path.open("rb")
     except OSError as error:
         reason = error.strerror or "unknown reason"
-        raise BrokenModelError(
-            f"{shown(path.name)} cannot be read: {reason}. Give the server read access."
-        ) from error
+        raise BrokenModelError(f"{shown(path.name)} cannot be read: {reason}. Give the server read access.") from error
     with file:
         yield file
 
@@ -103,16 +101,12 @@ def _scan_hdf5(file: BinaryIO, size: int, limits: ScanLimits) -> ScanReport:
         texts = {name: read_text(source, name, limits=limits) for name in _ATTRIBUTES}
     if texts["model_config"] is None:
         raise UnsupportedModelError(_NO_ARCHITECTURE)
-    config = check_config(
-        parse_json(texts["model_config"], what="The architecture", limits=limits), limits=limits
-    )
+    config = check_config(parse_json(texts["model_config"], what="The architecture", limits=limits), limits=limits)
     with opened_hdf5(view) as source:
         check_hdf5(source, size=size, limits=limits)
         has_weights = "model_weights" in source
     if not has_weights:
-        raise BrokenModelError(
-            "The file has an architecture and no weights. Save the model again with `model.save`."
-        )
+        raise BrokenModelError("The file has an architecture and no weights. Save the model again with `model.save`.")
     return ScanReport(
         kind="hdf5",
         keras_version=texts["keras_version"],

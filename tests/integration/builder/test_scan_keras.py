@@ -69,9 +69,7 @@ PARTS: dict[str, Callable[[], Any]] = {
     "Pipeline": lambda: layers.Pipeline([layers.Rescaling(2.0)]),
     "RNN": lambda: layers.RNN(layers.GRUCell(2)),
     "SpectralNormalization": lambda: layers.SpectralNormalization(layers.Conv2D(2, 3)),
-    "StackedRNNCells": lambda: layers.RNN(
-        layers.StackedRNNCells([layers.LSTMCell(2), layers.SimpleRNNCell(2)])
-    ),
+    "StackedRNNCells": lambda: layers.RNN(layers.StackedRNNCells([layers.LSTMCell(2), layers.SimpleRNNCell(2)])),
     "TimeDistributed": lambda: layers.TimeDistributed(layers.Dense(2)),
 }
 
@@ -164,9 +162,7 @@ def test_preprocessing_written_into_the_model_passes(tmp_path: Path, name: str, 
     image = keras.Input((32, 32, 3))
     tensor = getattr(keras.applications, name).preprocess_input(image)
     tensor = layers.Conv2D(2, 3, activation=keras.ops.relu)(tensor[..., ::-1] / 255.0)
-    inner = keras.Sequential(
-        [layers.GlobalAveragePooling2D(), layers.Dense(2, activation=layers.LeakyReLU())]
-    )
+    inner = keras.Sequential([layers.GlobalAveragePooling2D(), layers.Dense(2, activation=layers.LeakyReLU())])
     inner.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model = keras.Model(image, inner(tensor))
     model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
@@ -186,9 +182,7 @@ def test_other_precisions_pass(tmp_path: Path, policy: Any, suffix: str) -> None
     scan_source(path)
 
 
-@pytest.mark.parametrize(
-    "name", ["ConvNeXtTiny", "InceptionResNetV2", "MobileNetV3Small", "EfficientNetV2B0"]
-)
+@pytest.mark.parametrize("name", ["ConvNeXtTiny", "InceptionResNetV2", "MobileNetV3Small", "EfficientNetV2B0"])
 def test_applications_pass(tmp_path: Path, name: str) -> None:
     path = tmp_path / "model.keras"
     getattr(keras.applications, name)(weights=None, input_shape=(96, 96, 3), classes=3).save(path)

@@ -58,16 +58,11 @@ HARMLESS = {
         "Dense", dtype={"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}}
     ),
     "operation": layer("TrueDivide", "divide", "keras.src.ops.numpy") | {"registered_name": "TrueDivide"},
-    "operation of Keras 2": layer(
-        "TFOpLambda", module="keras.src.layers.core.tf_op_layer", function="math.truediv"
-    ),
+    "operation of Keras 2": layer("TFOpLambda", module="keras.src.layers.core.tf_op_layer", function="math.truediv"),
     "slice of Keras 2": layer("SlicingOpLambda", module=None, function="__operators__.getitem"),
     "v1 function": layer("TFOpLambda", module=None, function="compat.v1.nn.dropout"),
-    "kernel of TensorFlow 2.1": layer(
-        "TensorFlowOpLayer", module=None, node_def={"name": "x", "op": "RealDiv"}
-    ),
-    "model of Keras 2.12": layer("Functional", module="keras.engine.functional")
-    | {"registered_name": "Functional"},
+    "kernel of TensorFlow 2.1": layer("TensorFlowOpLayer", module=None, node_def={"name": "x", "op": "RealDiv"}),
+    "model of Keras 2.12": layer("Functional", module="keras.engine.functional") | {"registered_name": "Functional"},
     "model of Keras 2.15": layer("Functional", module="keras.src.engine.functional"),
     "layer of an application": layer("LayerScale", module="keras.src.applications.convnext"),
     "layer of an application, registered": layer(
@@ -165,9 +160,7 @@ def test_layers_that_load_programs_are_refused(name: str) -> None:
     assert f"`suspect` is a {name} layer" in refusal(model(layer(name)), UnsafeModelError)
 
 
-@pytest.mark.parametrize(
-    "name", ["Cond", "Switch", "WhileLoop", "Scan", "AssociativeScan", "Map", "VectorizedMap"]
-)
+@pytest.mark.parametrize("name", ["Cond", "Switch", "WhileLoop", "Scan", "AssociativeScan", "Map", "VectorizedMap"])
 def test_operations_that_call_functions_are_refused(name: str) -> None:
     assert "calls functions" in refusal(model(layer(name, module="keras.src.ops.core")), UnsafeModelError)
 
@@ -191,17 +184,13 @@ def test_a_function_that_is_no_activation_is_refused(node: Any) -> None:
 
 
 def test_a_custom_function_is_unsupported() -> None:
-    message = refusal(
-        model(layer("Dense", "head", activation=function("swoosh", "my_layers"))), UnsupportedModelError
-    )
+    message = refusal(model(layer("Dense", "head", activation=function("swoosh", "my_layers"))), UnsupportedModelError)
     assert message.startswith("Layer `head`: the function `my_layers.swoosh` is custom code")
 
 
 def test_an_activation_registered_under_another_name_is_refused() -> None:
     node = function("relu", "keras.activations", registered="pkg>relu")
-    assert "keras.activations.relu" in refusal(
-        model(layer("Dense", "head", activation=node)), UnsafeModelError
-    )
+    assert "keras.activations.relu" in refusal(model(layer("Dense", "head", activation=node)), UnsafeModelError)
 
 
 CUSTOM = {
@@ -263,9 +252,7 @@ def test_tensorflow_kernels_are_listed_by_name(node_def: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["StringLookup", "IntegerLookup", "TextVectorization"])
-@pytest.mark.parametrize(
-    "path", ["/etc/passwd", "http://169.254.169.254/x", {"class_name": "__bytes__", "config": {}}]
-)
+@pytest.mark.parametrize("path", ["/etc/passwd", "http://169.254.169.254/x", {"class_name": "__bytes__", "config": {}}])
 def test_a_vocabulary_in_another_file_is_refused(name: str, path: Any) -> None:
     assert "as its vocabulary" in refusal(model(layer(name, vocabulary=path)), UnsafeModelError)
 

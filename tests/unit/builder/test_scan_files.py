@@ -108,9 +108,7 @@ FOREIGN: dict[str, tuple[bytes, type[ModelError], str]] = {
 
 
 @pytest.mark.parametrize(("data", "error", "what"), FOREIGN.values(), ids=FOREIGN.keys())
-def test_what_is_no_model_is_told_apart(
-    tmp_path: Path, data: bytes, error: type[ModelError], what: str
-) -> None:
+def test_what_is_no_model_is_told_apart(tmp_path: Path, data: bytes, error: type[ModelError], what: str) -> None:
     path = tmp_path / "model.keras"
     path.write_bytes(data)
     message = refusal(path, error)
@@ -162,9 +160,7 @@ def test_flipped_bytes_never_raise_anything_but_a_diagnosis(tmp_path: Path, comp
             continue
 
 
-@pytest.mark.parametrize(
-    "name", ["../config.json", "/etc/passwd", "a/../../b", "C:/x", "a\\b", "assets/../x"]
-)
+@pytest.mark.parametrize("name", ["../config.json", "/etc/passwd", "a/../../b", "C:/x", "a\\b", "assets/../x"])
 def test_a_member_that_leads_out_of_the_archive_is_refused(tmp_path: Path, name: str) -> None:
     path = archive(tmp_path / "model.keras", add=lambda file: file.writestr(name, "x"))
     assert "outside of the folder" in refusal(path, UnsafeModelError)
@@ -196,9 +192,7 @@ def test_a_member_that_keras_never_writes_is_refused(tmp_path: Path, name: str) 
 
 
 def test_assets_are_unsupported(tmp_path: Path) -> None:
-    path = archive(
-        tmp_path / "model.keras", add=lambda file: file.writestr("assets/layers/text/vocabulary.txt", "cat")
-    )
+    path = archive(tmp_path / "model.keras", add=lambda file: file.writestr("assets/layers/text/vocabulary.txt", "cat"))
     assert "a word list of a text layer" in refusal(path, UnsupportedModelError)
 
 

@@ -136,9 +136,7 @@ BOMBS: dict[str, Callable[[h5py.File], Any]] = {
 
 
 @pytest.mark.parametrize("forge", BOMBS.values(), ids=BOMBS.keys())
-def test_a_shape_far_beyond_what_is_stored_is_refused(
-    model: h5py.File, forge: Callable[[h5py.File], Any]
-) -> None:
+def test_a_shape_far_beyond_what_is_stored_is_refused(model: h5py.File, forge: Callable[[h5py.File], Any]) -> None:
     forge(model)
     message = refusal(model, UnsafeModelError)
     assert "_weights/x` declares" in message

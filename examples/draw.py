@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from PIL import Image, ImageDraw
 
@@ -22,8 +23,18 @@ STEPS = 24
 STROKES: Mapping[str, Sequence[Stroke]] = MappingProxyType(
     {
         "zero": [
-            [(0.55, 0.19), (0.39, 0.25), (0.31, 0.46), (0.35, 0.70), (0.48, 0.81), (0.63, 0.72), (0.69, 0.50)]
-            + [(0.66, 0.29), (0.55, 0.19), (0.50, 0.20)]
+            [
+                (0.55, 0.19),
+                (0.39, 0.25),
+                (0.31, 0.46),
+                (0.35, 0.7),
+                (0.48, 0.81),
+                (0.63, 0.72),
+                (0.69, 0.5),
+                (0.66, 0.29),
+                (0.55, 0.19),
+                (0.5, 0.2),
+            ]
         ],
         "two": [
             [(0.32, 0.33), (0.40, 0.22), (0.54, 0.20), (0.64, 0.30), (0.61, 0.44), (0.49, 0.59), (0.33, 0.76)],
@@ -47,8 +58,20 @@ STROKES: Mapping[str, Sequence[Stroke]] = MappingProxyType(
             [(0.67, 0.24), (0.60, 0.41), (0.51, 0.61), (0.46, 0.81)],
         ],
         "eight": [
-            [(0.61, 0.26), (0.50, 0.19), (0.39, 0.27), (0.43, 0.41), (0.56, 0.52), (0.62, 0.67), (0.52, 0.80)]
-            + [(0.39, 0.74), (0.39, 0.59), (0.51, 0.48), (0.61, 0.37), (0.61, 0.26)]
+            [
+                (0.61, 0.26),
+                (0.5, 0.19),
+                (0.39, 0.27),
+                (0.43, 0.41),
+                (0.56, 0.52),
+                (0.62, 0.67),
+                (0.52, 0.8),
+                (0.39, 0.74),
+                (0.39, 0.59),
+                (0.51, 0.48),
+                (0.61, 0.37),
+                (0.61, 0.26),
+            ]
         ],
     }
 )
@@ -100,9 +123,7 @@ def draw(picture: Picture) -> Image.Image:
 def smooth(points: Stroke) -> list[Point]:
     """Return points of the Catmull-Rom curve through `points`; it begins and ends at the first and last one."""
     around = [points[0], *points, points[-1]]
-    curve = [
-        _between(around[i : i + 4], step / STEPS) for i in range(len(points) - 1) for step in range(STEPS)
-    ]
+    curve = [_between(around[i : i + 4], step / STEPS) for i in range(len(points) - 1) for step in range(STEPS)]
     return [*curve, points[-1]]
 
 
@@ -125,7 +146,7 @@ def _pull_pen(canvas: ImageDraw.ImageDraw, curve: Stroke, *, large: tuple[int, i
         canvas.ellipse(box, fill=picture.pen)
 
 
-def _options(picture: Picture) -> dict[str, int]:
+def _options(picture: Picture) -> dict[str, Any]:
     return {"quality": 90} if picture.file.endswith(".jpg") else {}
 
 

@@ -80,8 +80,7 @@ def readme(run: Run) -> str:
         accuracy=f"{100 * run.accuracy:.2f} %",
         facts="\n".join(f"| {name} | {value} |" for name, value in _facts(run).items()),
         layers="\n".join(
-            f"| `{layer.name}` | {layer.type} | {layer.output_shape} | {layer.parameters:,} |"
-            for layer in run.layers
+            f"| `{layer.name}` | {layer.type} | {layer.output_shape} | {layer.parameters:,} |" for layer in run.layers
         ),
         parameters=f"{run.parameters:,}",
         command=run.command,

@@ -1,6 +1,6 @@
 """Owns the training of a bundled model, from the command line to `models/<name>/`.
 
-    python -m zoo.train mnist [--data FILE.npz] [--models-dir models] [--epochs N] [--seed N]
+python -m zoo.train mnist [--data FILE.npz] [--models-dir models] [--epochs N] [--seed N]
 """
 
 import argparse
@@ -48,7 +48,7 @@ def train_into(folder: Path, model: ZooModel, *, data: Path | None, epochs: int,
     file.parent.mkdir(parents=True, exist_ok=True)
     trained.save(file)
     public = data is None or split.sha256 == model.dataset.sha256
-    command = command_line(model, seed=seed, epochs=epochs, data_file=None if public else data.name)
+    command = command_line(model, seed=seed, epochs=epochs, data_file=None if public or data is None else data.name)
     run = _run(file, model, split, epochs=epochs, seed=seed, command=command)
     file.with_name("model.toml").write_text(sidecar(run), encoding="utf-8")
     (folder / "README.md").write_text(readme(run), encoding="utf-8")

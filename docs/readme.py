@@ -1,0 +1,70 @@
+"""Fills what README.md shows with what the running program says: `python docs/readme.py`, with the server of `make run` up."""
+
+import json
+import re
+import sys
+import urllib.request
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from service.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+PICTURE = ROOT / "examples/seven-light-on-dark.png"
+URL = "http://127.0.0.1:8000/api/models/mnist/predict?top_k=2"
+_SERVED = [one for one in fields(Settings) if one.name != "models_dir"]
+
+
+def settings_table() -> str:
+    """Return one row per setting: option, variable, default, meaning."""
+    rows = [
+        f"| `--{one.name.replace('_', '-')}` | `CONVOY_{one.name.upper()}` | {_default(one)} | {one.metadata['help']} |"
+        for one in _SERVED
+    ]
+    head = "| option | variable | default | |\n|---|---|---|---|\n"
+    first = "| first argument | `CONVOY_MODELS_DIR` | `models` | Folder with saved models, or one saved file. |\n"
+    return head + first + "\n".join(rows)
+
+
+def _default(one: Any) -> str:
+    named = {"workers": "one per core", "cache_dir": "`~/.cache/convoy`", "runtime_dir": "temporary"}
+    if one.name in named or one.default is None:
+        return named.get(one.name, "none")
+    return f"`{_shown(one.name, one.default)}`"
+
+
+def _shown(name: str, value: Any) -> str:
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
+        if isinstance(value, int) and value % size == 0 and value:
+            return f"{value // size}{unit}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def answer(body: dict[str, Any]) -> str:
+    """Return an answer as README shows it: one line per part that fits one."""
+    text = json.dumps(body, indent=1)
+    text = re.sub(r"\[\s+([-\d.,e\s]+?)\s+\]", lambda found: "[" + " ".join(found.group(1).split()) + "]", text)
+    text = re.sub(r"\{\s+([^{}]*?)\s+\}", lambda found: "{" + " ".join(found.group(1).split()) + "}", text)
+    return f"```json\n{text}\n```"
+
+
+def filled(readme: str, parts: dict[str, str]) -> str:
+    """Return the README with what stands between its markers replaced."""
+    for name, text in parts.items():
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        before, _, rest = readme.partition(begin)
+        readme = f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}"
+    return readme
+
+
+def main() -> None:
+    request = urllib.request.Request(URL, data=PICTURE.read_bytes(), method="POST")
+    with urllib.request.urlopen(request, timeout=30) as response:
+        body = json.load(response)
+    README.write_text(filled(README.read_text("utf-8"), {"answer": answer(body), "settings": settings_table()}), "utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

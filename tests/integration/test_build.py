@@ -1,0 +1,353 @@
+"""Real Keras models of many shapes, built and run; Keras is the oracle for every number.
+
+Most are built in this process, which imports TensorFlow once; what a build may do to its surroundings is tested in the
+real child process.
+"""
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.builder.build import build as build_here
+from service.builder.process import BuildLimits, build_bundle
+from service.errors import BuildInterruptedError, ModelError, UnsafeModelError
+from service.model.sidecar import Sidecar
+from service.repository.bundles import Bundle, BundleStore, fingerprint_of
+from service.repository.sources import find_sources, sha256_of
+from service.serving.live_model import LiveModel, load_model
+from tests import toys
+
+keras = pytest.importorskip("keras")
+layers = keras.layers
+
+LIMITS = BuildLimits(seconds=120, memory=8 * 2**30)
+Build = Callable[..., LiveModel]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> BundleStore:
+    return BundleStore(tmp_path / "cache")
+
+
+@pytest.fixture
+def build(store: BundleStore, tmp_path: Path) -> Build:
+    """Save a Keras model, build it here and load the bundle."""
+
+    def build_one(model: Any, *, file: str = "toy.keras") -> LiveModel:
+        path = tmp_path / file
+        model.save(path)
+        fingerprint = fingerprint_of(sha256_of(path))
+        with store.staging("toy") as staged:
+            build_here(path, staged, name="toy", version=1, fingerprint=fingerprint, progress=print)
+            bundle = store.add(staged, "toy", fingerprint)
+        return load_model(bundle, Sidecar(), 1, fingerprint)
+
+    return build_one
+
+
+def build_file(path: Path, store: BundleStore, limits: BuildLimits = LIMITS) -> Bundle:
+    (source,) = find_sources(path)
+    return build_bundle(source, fingerprint_of(sha256_of(path)), store=store, limits=limits)
+
+
+def randomised(model: Any) -> Any:
+    """Give every weight a value of its own, so that a mix-up of layers or channels shows."""
+    random = np.random.default_rng(3)
+    model.set_weights([random.normal(0, 0.3, weight.shape) for weight in model.get_weights()])
+    return model
+
+
+def sequential(*stack: Any) -> Any:
+    return randomised(keras.Sequential(list(stack)))
+
+
+def assert_answers_as_keras(live: LiveModel, model: Any, *shapes: tuple[int, ...], high: float = 1.0) -> None:
+    random = np.random.default_rng(7)
+    arrays = [random.uniform(0, high, shape).astype("float32") for shape in shapes]
+    names = [one.spec.name for one in live.card.inputs]
+    found, _ = live.run(dict(zip(names, arrays, strict=True)), deadline=time.monotonic() + 60)
+    expected = model(arrays if len(arrays) > 1 else arrays[0], training=False)
+    for got, want in zip(found.values(), keras.tree.flatten(expected), strict=True):
+        np.testing.assert_allclose(got, np.asarray(want), rtol=1e-4, atol=1e-5)
+
+
+def test_batches_larger_than_a_chunk_are_answered_as_one(build: Build) -> None:
+    model = sequential(keras.Input((8, 8, 1)), layers.Conv2D(3, 3), layers.Flatten(), layers.Dense(4))
+    assert_answers_as_keras(build(model), model, (77, 8, 8, 1))
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_both_kinds_of_file_are_built(build: Build, suffix: str) -> None:
+    model = sequential(keras.Input((8, 8, 3)), layers.Conv2D(3, 3), layers.Flatten(), layers.Dense(4))
+    live = build(model, file=f"toy.{suffix}")
+
+    assert_answers_as_keras(live, model, (2, 8, 8, 3))
+    assert live.card.facts.source.written_by.startswith("Keras 3.15")
+
+
+def test_an_hdf5_file_under_a_keras_name_is_built_by_what_it_is(store: BundleStore, tmp_path: Path) -> None:
+    toys.save_small_cnn(tmp_path / "toy.h5")
+    (tmp_path / "renamed").mkdir()
+    shutil.copy(tmp_path / "toy.h5", tmp_path / "renamed/toy.keras")
+
+    assert build_file(tmp_path / "renamed/toy.keras", store).facts.parameters > 0
+
+
+def test_an_input_without_a_channel_axis_takes_grey_pictures(build: Build) -> None:
+    model = sequential(keras.Input((28, 28)), layers.Flatten(), layers.Dense(10, activation="softmax"))
+    live = build(model)
+
+    assert_answers_as_keras(live, model, (3, 28, 28))
+    layout = live.card.inputs[0].layout
+    assert layout is not None
+    assert (layout.channels, layout.has_channel_axis) == (1, False)
+    assert live.card.facts.layers[1].order == "row, column"
+
+
+def test_a_flat_input_is_a_square_picture(build: Build) -> None:
+    model = sequential(keras.Input((784,)), layers.Dense(10, activation="softmax"))
+    live = build(model)
+
+    assert_answers_as_keras(live, model, (3, 784))
+    layout = live.card.inputs[0].layout
+    assert layout is not None
+    assert (layout.height, layout.width, layout.is_flat) == (28, 28, True)
+
+
+def test_a_free_height_and_width_stay_free(build: Build) -> None:
+    model = sequential(
+        keras.Input((None, None, 3)),
+        layers.Conv2D(4, 3),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(3, activation="softmax"),
+    )
+    live = build(model)
+
+    assert_answers_as_keras(live, model, (2, 40, 52, 3))
+    assert_answers_as_keras(live, model, (1, 17, 9, 3))
+    assert live.card.facts.layers[1].output_shape == (None, None, None, 4)
+    assert live.card.facts.layers[1].macs is None
+
+
+def test_two_inputs_and_two_outputs_keep_their_names(build: Build) -> None:
+    large, small = keras.Input((16, 16, 1), name="zoomed"), keras.Input((8, 8, 3), name="around")
+    joined = layers.Concatenate(name="joined")([layers.Flatten(name="l")(large), layers.Flatten(name="s")(small)])
+    kind = layers.Dense(3, activation="softmax", name="kind")(joined)
+    worth = layers.Dense(1, activation="sigmoid", name="any")(joined)
+    model = randomised(keras.Model([large, small], [kind, worth]))
+    live = build(model)
+
+    assert [one.spec.name for one in live.card.inputs] == ["zoomed", "around"]
+    assert_answers_as_keras(live, model, (2, 16, 16, 1), (2, 8, 8, 3))
+    assert [one.head for one in live.card.outputs] == ["softmax", "binary"]
+    assert next(one for one in live.card.facts.layers if one.name == "joined").inbound == ("l", "s")
+
+
+def test_a_nested_model_shows_its_layers_under_its_name(build: Build) -> None:
+    inner = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(2, 3, name="conv")], name="backbone")
+    outer = keras.Input((8, 8, 3))
+    model = randomised(keras.Model(outer, layers.Dense(2)(layers.Flatten()(inner(outer)))))
+    live = build(model)
+
+    names = [one.name for one in live.card.facts.layers]
+    assert "backbone/conv" in names
+    assert_answers_as_keras(live, model, (2, 8, 8, 3))
+    assert live.card.facts.parameters == model.count_params()
+    assert next(one for one in live.card.facts.layers if one.type == "Flatten").order == "row, column, channel"
+
+
+@pytest.mark.parametrize(
+    ("stack", "scale", "source"),
+    [
+        ([layers.Rescaling(1 / 255)], "0..255", "graph"),
+        ([layers.Rescaling(1 / 127.5, offset=-1)], "0..255", "graph"),
+        ([layers.Resizing(8, 8), layers.RandomFlip(), layers.Rescaling(1 / 255)], "0..255", "graph"),
+        ([layers.Normalization(mean=[120.0, 115.0, 100.0], variance=[60.0, 60.0, 60.0])], "0..255", "graph"),
+        ([layers.Rescaling(2.0, offset=-1)], "0..1", "default"),
+        ([layers.Normalization(mean=[0.5, 0.5, 0.5], variance=[0.1, 0.1, 0.1])], "0..1", "default"),
+        ([], "0..1", "default"),
+    ],
+)
+def test_scaling_inside_the_model_is_found_so_that_nothing_is_scaled_twice(
+    build: Build, stack: list[Any], scale: str, source: str
+) -> None:
+    # The layers are made when the tests are collected; copies have names of their own.
+    stack = [type(one).from_config(one.get_config()) for one in stack]
+    model = sequential(keras.Input((8, 8, 3)), *stack, layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(3))
+    recipe = build(model).card.inputs[0].recipe
+
+    assert recipe is not None
+    assert (recipe.scale, recipe.source_of("scale")) == (scale, source)
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "head"),
+    [
+        (5, "softmax", "softmax"),
+        (5, None, "logits"),
+        (1, "sigmoid", "binary"),
+        (1, None, "binary-logit"),
+        (5, "sigmoid", "multi-label"),
+        (5, "relu", "scores"),
+    ],
+)
+def test_the_head_is_inferred_from_the_last_layer(build: Build, units: int, activation: str, head: str) -> None:
+    model = sequential(keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(units, activation=activation))
+    live = build(model)
+
+    assert live.card.outputs[0].head == head
+    assert_answers_as_keras(live, model, (4, 8, 8, 1))
+
+
+def test_agreement_is_judged_before_a_softmax_however_it_is_written(build: Build) -> None:
+    def stack(*last: Any) -> Any:
+        return sequential(keras.Input((6, 6, 1)), layers.Flatten(), *last)
+
+    for model in (
+        stack(layers.Dense(3, activation="softmax")),
+        stack(layers.Dense(3), layers.Softmax()),
+        stack(layers.Dense(3), layers.Activation("softmax")),
+    ):
+        (verification,) = build(model).card.facts.verification
+        assert verification.compared == "before the head"
+        assert 0 < verification.max_relative <= 1
+        assert verification.cases >= 5
+
+
+@pytest.mark.parametrize(
+    ("own", "upstream", "order"),
+    [
+        ("channels_last", "channels_last", "row, column, channel"),
+        ("channels_first", "channels_first", "row, column, channel"),
+        ("channels_last", "channels_first", "channel, row, column"),
+        ("channels_first", "channels_last", "column, channel, row"),
+    ],
+)
+def test_flatten_says_its_order_and_keras_agrees(build: Build, own: str, upstream: str, order: str) -> None:
+    axes = ("row", "column", "channel") if upstream == "channels_last" else ("channel", "row", "column")
+    sizes = {"row": 4, "column": 3, "channel": 2}
+    shape = tuple(sizes[axis] for axis in axes)
+    pool = layers.AveragePooling2D(1, data_format=upstream)
+    model = keras.Sequential([keras.Input(shape), pool, layers.Flatten(data_format=own)])
+    flatten = build(model).card.facts.layers[-1]
+
+    assert flatten.order == order
+    cube = np.arange(24, dtype="float32").reshape(4, 3, 2)  # row, column, channel
+    fed = cube.transpose([["row", "column", "channel"].index(axis) for axis in axes])
+    told = cube.transpose([["row", "column", "channel"].index(axis) for axis in order.split(", ")])
+    flattened = np.asarray(layers.Flatten(data_format=own)(fed[np.newaxis]))
+    np.testing.assert_array_equal(flattened[0], told.reshape(-1))
+
+
+def test_channels_first_models_are_described_and_answer_as_keras(build: Build) -> None:
+    model = sequential(
+        keras.Input((3, 8, 10)),
+        layers.MaxPooling2D(2, data_format="channels_first"),
+        layers.Flatten(data_format="channels_first"),
+        layers.Dense(2),
+    )
+    live = build(model)
+    layout = live.card.inputs[0].layout
+
+    assert layout is not None
+    assert (layout.height, layout.width, layout.channels, layout.order) == (8, 10, 3, "channels_first")
+    assert_answers_as_keras(live, model, (2, 3, 8, 10))
+
+
+def test_receptive_fields_and_costs_follow_the_formulas(build: Build) -> None:
+    model = sequential(
+        keras.Input((32, 32, 3)),
+        layers.Conv2D(8, 5, strides=2, padding="same"),
+        layers.DepthwiseConv2D(3),
+        layers.SeparableConv2D(6, 3, dilation_rate=2),
+        layers.GlobalMaxPooling2D(),
+        layers.Dense(2),
+    )
+    found = build(model).card.facts.layers
+
+    # 5; 5 + 2*2; 9 + 2*2*2; then the whole picture
+    assert [one.receptive_field for one in found] == [(1, 1), (5, 5), (9, 9), (17, 17), (32, 32), (32, 32)]
+    assert [one.macs for one in found] == [
+        0,
+        16 * 16 * 5 * 5 * 3 * 8,
+        14 * 14 * 3 * 3 * 8,
+        10 * 10 * (3 * 3 * 8 + 8 * 6),
+        0,
+        6 * 2,
+    ]
+
+
+def test_a_layer_graph_with_branches_names_what_feeds_each(build: Build) -> None:
+    image = keras.Input((8, 8, 1), name="image")
+    left = layers.Conv2D(2, 3, padding="same", name="left")(image)
+    right = layers.Conv2D(2, 5, padding="same", name="right")(image)
+    added = layers.Add(name="added")([left, right])
+    model = randomised(keras.Model(image, layers.Dense(2, name="out")(layers.Flatten(name="flat")(added))))
+    found = {one.name: one for one in build(model).card.facts.layers}
+
+    assert found["left"].inbound == ("image",)
+    assert found["added"].inbound == ("left", "right")
+    assert found["added"].receptive_field == (5, 5)
+    assert found["added"].input_shape == ((None, 8, 8, 2), (None, 8, 8, 2))
+
+
+def test_a_build_leaves_nothing_behind_when_it_fails(store: BundleStore, tmp_path: Path) -> None:
+    toys.save_with_lambda(tmp_path / "toy.keras", marker=tmp_path / "marker")
+
+    with pytest.raises(UnsafeModelError, match="sneaky"):
+        build_file(tmp_path / "toy.keras", store)
+
+    assert list((tmp_path / "cache/toy").iterdir()) == []
+    assert not (tmp_path / "marker").exists()
+
+
+def test_a_build_over_its_memory_is_interrupted_not_blamed_on_the_model(store: BundleStore, tmp_path: Path) -> None:
+    toys.save_small_cnn(tmp_path / "toy.keras")
+
+    with pytest.raises(BuildInterruptedError):
+        build_file(tmp_path / "toy.keras", store, BuildLimits(seconds=60, memory=200 * 2**20))
+
+
+def test_a_model_whose_layers_ask_for_too_much_is_stopped_by_the_limits(store: BundleStore, tmp_path: Path) -> None:
+    sound = tmp_path / "sound.keras"
+    toys.save_small_cnn(sound)
+
+    def enlarge(config: dict[str, Any]) -> None:
+        config["config"]["layers"][-1]["config"]["units"] = 10**11
+
+    toys.with_config(sound, tmp_path / "huge.keras", enlarge)
+
+    with pytest.raises((ModelError, BuildInterruptedError)):
+        build_file(tmp_path / "huge.keras", store)
+
+
+def test_two_builders_on_one_cache_do_not_build_at_the_same_time(store: BundleStore, tmp_path: Path) -> None:
+    import fcntl
+
+    toys.save_small_cnn(tmp_path / "toy.keras")
+    store.build_lock.parent.mkdir(parents=True, exist_ok=True)
+    with store.build_lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(BuildInterruptedError, match="Another builder"):
+            build_file(tmp_path / "toy.keras", store)
+
+    assert build_file(tmp_path / "toy.keras", store).facts.name == "toy"
+
+
+def test_a_second_build_costs_nothing(store: BundleStore, tmp_path: Path) -> None:
+    toys.save_small_cnn(tmp_path / "toy.keras")
+    first = build_file(tmp_path / "toy.keras", store)
+
+    (source,) = find_sources(tmp_path / "toy.keras")
+    steps: list[str] = []
+    again = build_bundle(
+        source, fingerprint_of(sha256_of(source.path)), store=store, limits=LIMITS, progress=steps.append
+    )
+
+    assert steps == []
+    assert again.path == first.path

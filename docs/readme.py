@@ -1,4 +1,4 @@
-"""Fills what README.md shows with what the running program says: `python docs/readme.py`, with the server of `make run` up."""
+"""Fills in README.md what the running program says: `python docs/readme.py`, while `make run` serves."""
 
 import json
 import re
@@ -32,10 +32,10 @@ def _default(one: Any) -> str:
     named = {"workers": "one per core", "cache_dir": "`~/.cache/convoy`", "runtime_dir": "temporary"}
     if one.name in named or one.default is None:
         return named.get(one.name, "none")
-    return f"`{_shown(one.name, one.default)}`"
+    return f"`{_shown(one.default)}`"
 
 
-def _shown(name: str, value: Any) -> str:
+def _shown(value: Any) -> str:
     for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
         if isinstance(value, int) and value % size == 0 and value:
             return f"{value // size}{unit}"
@@ -63,7 +63,8 @@ def main() -> None:
     request = urllib.request.Request(URL, data=PICTURE.read_bytes(), method="POST")
     with urllib.request.urlopen(request, timeout=30) as response:
         body = json.load(response)
-    README.write_text(filled(README.read_text("utf-8"), {"answer": answer(body), "settings": settings_table()}), "utf-8")
+    parts = {"answer": answer(body), "settings": settings_table()}
+    README.write_text(filled(README.read_text("utf-8"), parts), "utf-8")
 
 
 if __name__ == "__main__":

@@ -105,9 +105,9 @@ def _structured(model: Any, flat: list[NDArray[Any]]) -> Any:
     import keras
 
     structure = getattr(model, "_inputs_struct", None)
-    if structure is None or (len(flat) == 1 and not isinstance(structure, dict)):
-        return flat[0] if len(flat) == 1 else flat
-    return keras.tree.pack_sequence_as(structure, flat)
+    if structure is not None:
+        return keras.tree.pack_sequence_as(structure, flat)
+    return flat[0] if len(flat) == 1 else flat
 
 
 def _compare(

@@ -48,23 +48,20 @@ def check_tiff(data: bytes) -> None:
 
 
 def _tags(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield (type, count) of each tag of the first directory of a classic TIFF or a BigTIFF."""
+    """Yield (type, count) of each tag of the first directory of a classic TIFF or a BigTIFF, as far as it goes."""
     order = "<" if data.startswith(b"II") else ">"
     is_big = 43 in (data[2], data[3])
     start_format, count_format, entry = ("Q", "Q", "HHQ8s") if is_big else ("L", "H", "HHL4s")
-    (start,) = _unpack(order + start_format, data, 8 if is_big else 4)
-    (entries,) = _unpack(order + count_format, data, start)
-    first = start + struct.calcsize(order + count_format)
-    # The end of the bytes bounds the loop, whatever number of entries is declared.
-    for index in range(min(entries, len(data) // 12)):
-        _, kind, count, _ = _unpack(order + entry, data, first + index * struct.calcsize(order + entry))
-        yield kind, count
-
-
-def _unpack(layout: str, data: bytes, offset: int) -> tuple[int, ...]:
-    if offset + struct.calcsize(layout) > len(data):
-        raise ValueError("the TIFF directory lies beyond the end of the file")
-    return struct.unpack_from(layout, data, offset)
+    try:
+        (start,) = struct.unpack_from(order + start_format, data, 8 if is_big else 4)
+        (entries,) = struct.unpack_from(order + count_format, data, start)
+        first, width = start + struct.calcsize(order + count_format), struct.calcsize(order + entry)
+        # The end of the bytes bounds the loop, whatever number of entries is declared.
+        for index in range(entries):
+            _, kind, count, _ = struct.unpack_from(order + entry, data, first + index * width)
+            yield kind, count
+    except (struct.error, OverflowError):
+        return  # Pillow says whether what there is of it will do.
 
 
 def check_tile(image: TiffImageFile) -> None:

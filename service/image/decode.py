@@ -1,29 +1,48 @@
 """Owns decoding: bytes a stranger sent -> a Pillow image of one frame, within limits, or a clear refusal.
 
 Every decoder but those of six formats stays unreachable: Pillow's CVEs of recent years are nearly all in the others.
+
+NOTE: each format's Pillow class is called, not `Image.open`. That one reports large images through `warnings`, whose
+filters and memory belong to the whole process; here the limits are checked for each call, and no state is touched.
 """
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from service.errors import RequestError, TooLargeError, UndecodableImageError
+from service.image.bombs import check_jpeg, check_tiff, check_tile
 from service.image.png import has_sound_data
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+DECODERS: Mapping[str, type[ImageFile]] = {
+    "JPEG": JpegImageFile,
+    "PNG": PngImageFile,
+    "WEBP": WebPImageFile,
+    "BMP": BmpImageFile,
+    "GIF": GifImageFile,
+    "TIFF": TiffImageFile,
+}
+FORMATS = tuple(DECODERS)
 ACCEPTED = "Accepted are JPEG, PNG, WebP, BMP, GIF (its first frame) and TIFF."
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
-    (b"BM", "BMP"),
     (b"II*\x00", "TIFF"),
     (b"MM\x00*", "TIFF"),
 )
-# NOTE: imported for their effect: Pillow then knows these six and need not load all of its plugins.
-_PLUGINS = (BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin)
+_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
+_LONGEST_REASON = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +56,10 @@ class ImageLimits:
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """A decoded first frame, its format, and its size (height, width) in pixels as stored in the file."""
+    """A decoded first frame, its format, and its size (height, width) in pixels as stored in the file.
+
+    NOTE: Pillow turns a TIFF upright by itself, in `load_img` as here; its `size` is that of the turned picture.
+    """
 
     image: Image.Image
     format: str
@@ -48,6 +70,9 @@ def sniff(data: bytes) -> str | None:
     """Return which of the accepted formats the first bytes of `data` speak of, or None."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
+    # Many a text begins with "BM"; the size of the header that follows tells a bitmap from it.
+    if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
+        return "BMP"
     return next((name for magic, name in _MAGIC if data.startswith(magic)), None)
 
 
@@ -72,20 +97,31 @@ def decode(data: bytes, *, limits: ImageLimits) -> DecodedImage:
         raise TooLargeError(f"The image has too many pixels; at most {limits.max_pixels:,} are taken.") from error
     except Exception as error:
         raise UndecodableImageError(
-            f"The {name} image cannot be decoded; it is damaged or cut short. {ACCEPTED}"
+            f"The {name} image cannot be decoded; it is damaged or cut short ({_reason(error)}). {ACCEPTED}"
         ) from error
 
 
 def _decoded(data: bytes, name: str, limits: ImageLimits) -> DecodedImage:
-    image = Image.open(io.BytesIO(data), formats=(name,))
+    image = _opened(data, name)
     width, height = image.size
     _check_size(width, height, limits)
+    if isinstance(image, TiffImageFile):
+        check_tile(image)
     if name == "PNG" and not has_sound_data(data):
         raise UndecodableImageError("The PNG image is damaged: the checksum of its picture data is wrong.")
     image.load()
     if image.size != (width, height):
         _check_size(*image.size, limits)
-    return DecodedImage(image, name, (height, width))
+    return DecodedImage(image, name, (image.height, image.width))
+
+
+def _opened(data: bytes, name: str) -> ImageFile:
+    """Read the header with the one decoder for it; no pixel is decoded yet."""
+    if name == "JPEG":
+        check_jpeg(data)
+    if name == "TIFF":
+        check_tiff(data)
+    return DECODERS[name](io.BytesIO(data))
 
 
 def _check_size(width: int, height: int, limits: ImageLimits) -> None:
@@ -93,3 +129,8 @@ def _check_size(width: int, height: int, limits: ImageLimits) -> None:
         raise TooLargeError(f"The image is {width}x{height}; no side may be over {limits.max_side:,} pixels.")
     if width * height > limits.max_pixels:
         raise TooLargeError(f"The image is {width}x{height}; at most {limits.max_pixels:,} pixels are taken.")
+
+
+def _reason(error: Exception) -> str:
+    text = "".join(one for one in str(error) if one.isprintable()).strip(" .")
+    return text[:_LONGEST_REASON] or type(error).__name__

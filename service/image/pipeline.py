@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.errors import RequestError, UndecodableImageError
+from service.errors import MisfitError, RequestError, UndecodableImageError
 from service.image.colour import to_colour, upright
 from service.image.decode import ImageLimits, decode
 from service.image.resize import resize
@@ -31,10 +31,14 @@ class PreparedImage:
 def picture_to_input(
     data: bytes, *, recipe: Recipe, layout: ImageLayout, dtype: str, limits: ImageLimits
 ) -> PreparedImage:
-    """Turn an encoded image into one input by `recipe`; raises UndecodableImageError or TooLargeError."""
+    """Turn an encoded image into one input by `recipe`.
+
+    A side that `layout` fixes is kept to; where that is free the recipe's counts, and else the image's own. Raises
+    UndecodableImageError or TooLargeError, and MisfitError where the recipe cannot lead to this input.
+    """
     decoded = decode(data, limits=limits)
     try:
-        pixels = _pixels(decoded.image, recipe)
+        pixels = _pixels(decoded.image, recipe, layout)
     except RequestError:
         raise
     except Exception as error:
@@ -45,12 +49,19 @@ def picture_to_input(
     return PreparedImage(array, decoded.format, decoded.size)
 
 
-def _pixels(image: Image.Image, recipe: Recipe) -> NDArray[np.uint8]:
+def _pixels(image: Image.Image, recipe: Recipe, layout: ImageLayout) -> NDArray[np.uint8]:
     if recipe.exif:
         image = upright(image)
-    image = resize(to_colour(image, recipe.color), recipe.size, method=recipe.resize, fit=recipe.fit)
+    size = (layout.height or recipe.size[0], layout.width or recipe.size[1])
+    image = resize(to_colour(image, recipe.color), size, method=recipe.resize, fit=recipe.fit)
     pixels = np.asarray(image)
-    return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
+    pixels = pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
+    if pixels.shape[-1] != layout.channels:
+        raise MisfitError(
+            f"The recipe's color {recipe.color} has {pixels.shape[-1]} channels and the model's input "
+            f"{layout.channels}; set another color in its model.toml."
+        )
+    return pixels
 
 
 def _laid_out(array: NDArray[Any], layout: ImageLayout) -> NDArray[Any]:

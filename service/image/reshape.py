@@ -1,16 +1,21 @@
 """Owns fitting posted numbers to a model's input: a reshape that loses and guesses nothing, or a refusal."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import MisfitError
-from service.model.recipe import Recipe
+from service.model.recipe import MeanStd, NamedScale, Recipe
 from service.model.tensors import ImageLayout, Shape, TensorSpec
 
 _NUMERIC = "biuf"
+_EXACT_IN_FLOAT64 = 2**53
+_RAW = ("0..255", "caffe")
+_LARGEST: Mapping[NamedScale, float] = {"0..1": 1.5, "-1..1": 1.5, "torch": 10}
+"""Beyond these the numbers were not scaled; the scales of `_RAW` are told by numbers that all lie in -1..1."""
 
 
 def numbers_to_batch(array: NDArray[Any], spec: TensorSpec, layout: ImageLayout | None) -> NDArray[Any]:
@@ -18,10 +23,11 @@ def numbers_to_batch(array: NDArray[Any], spec: TensorSpec, layout: ImageLayout 
 
     Accepted are one item or a batch of items, in the declared shape or another with the same values in the same
     order: without or with a channel axis of 1, flat, or square for a flat input. The declared shape wins where it
-    fits. Values are kept; float64 is rounded to float32. Raises MisfitError naming what came and what is accepted.
+    fits, except that (5, 7, 1) for pictures of any size without a channel axis is one or five. Values are kept; floats
+    are rounded to the model's. Raises MisfitError naming what came and what is accepted.
     """
     forms = _forms(spec, layout)
-    shape = _declared(array.shape, spec.item_shape) or _unambiguous(array.shape, forms, spec)
+    shape = _declared(array.shape, spec, layout) or _unambiguous(array.shape, forms, spec)
     if shape is None:
         raise MisfitError(f"Numbers of shape {list(array.shape)} do not fit input {spec.name}. {_accepted(forms)}")
     if 0 in shape:
@@ -31,14 +37,16 @@ def numbers_to_batch(array: NDArray[Any], spec: TensorSpec, layout: ImageLayout 
 
 def range_warning(batch: NDArray[Any], recipe: Recipe | None) -> str | None:
     """Return a warning where the range of posted numbers does not fit what the recipe scales pictures to."""
-    if recipe is None or recipe.scale not in ("0..1", "-1..1", "0..255"):
+    if recipe is None or isinstance(recipe.scale, MeanStd):
         return None
+    # A picture is never scaled for an input of integers.
+    scale = recipe.scale if batch.dtype.kind == "f" else "0..255"
     low, high = float(batch.min()), float(batch.max())
-    is_raw = high > 1 or high == low
-    is_small = low >= -1.5 and high <= 1.5
-    if is_raw if recipe.scale == "0..255" else is_small:
+    largest = max(-low, high)
+    is_raw = largest > 1 or high == low
+    if is_raw if scale in _RAW else largest <= _LARGEST[scale]:
         return None
-    return f"The numbers range from {low:g} to {high:g}; this model takes {recipe.scale}. They were used as they came."
+    return f"The numbers range from {low:g} to {high:g}; this model takes {scale}. They were used as they came."
 
 
 def _forms(spec: TensorSpec, layout: ImageLayout | None) -> list[Shape]:
@@ -63,7 +71,10 @@ def _unique(forms: list[Any]) -> list[Shape]:
     return [form for form in dict.fromkeys(forms) if form is not None]
 
 
-def _declared(came: tuple[int, ...], item: Shape) -> tuple[int, ...] | None:
+def _declared(came: tuple[int, ...], spec: TensorSpec, layout: ImageLayout | None) -> tuple[int, ...] | None:
+    item = spec.item_shape
+    if layout is not None and not layout.has_channel_axis and None in item:
+        return None
     if _fits(came, item):
         return (1, *came)
     return came if _fits(came[1:], item) and len(came) == len(item) + 1 else None
@@ -119,6 +130,10 @@ def _cast(batch: NDArray[Any], dtype: str) -> NDArray[Any]:
 def _kept(batch: NDArray[Any], cast: NDArray[Any]) -> bool:
     if batch.dtype.kind == "f" and cast.dtype.kind == "f":
         return bool(np.isfinite(cast).all())
-    if np.can_cast(batch.dtype, cast.dtype, "safe"):
+    if batch.dtype in (np.int64, np.uint64) and cast.dtype.kind == "f":
+        # NOTE: NumPy calls int64 to float64 safe, and the comparison below would round both sides alike.
+        if max(-int(batch.min()), int(batch.max())) > _EXACT_IN_FLOAT64:
+            return False
+    elif np.can_cast(batch.dtype, cast.dtype, "safe"):
         return True
     return bool(np.array_equal(batch.astype(np.float64), cast.astype(np.float64)))

@@ -33,19 +33,25 @@ def _stretch(image: Image.Image, target: tuple[int, int], method: Image.Resampli
 
 
 def _crop(image: Image.Image, target: tuple[int, int], method: Image.Resampling) -> Image.Image:
-    # The arithmetic of keras.utils.load_img(keep_aspect_ratio=True), Keras 3.15, image_utils.py.
+    # The arithmetic of keras.utils.load_img(keep_aspect_ratio=True), Keras 3.15, image_utils.py. Of a very long picture
+    # it can leave a box of no height: Pillow then stretches the line in the middle, in Keras as here.
     width, height = image.size
-    crop_height = min(height, (width * target[1]) // target[0]) or 1
-    crop_width = min(width, (height * target[0]) // target[1]) or 1
+    crop_height = min(height, (width * target[1]) // target[0])
+    crop_width = min(width, (height * target[0]) // target[1])
     top, left = (height - crop_height) // 2, (width - crop_width) // 2
     return image.resize(target, method, box=(left, top, left + crop_width, top + crop_height))
 
 
 def _pad(image: Image.Image, target: tuple[int, int], method: Image.Resampling) -> Image.Image:
-    ratio = min(target[0] / image.width, target[1] / image.height)
-    inner = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
+    # The arithmetic of tf.image.resize_with_pad (Keras' pad_to_aspect_ratio), in integers, and never 0 pixels wide.
+    width, height = image.size
+    scale, unit = min((target[0], width), (target[1], height), key=lambda side: side[0] / side[1])
+    inner = (max(1, width * scale // unit), max(1, height * scale // unit))
+    left, top = (
+        max(0, (side * unit - own * scale) // (2 * unit)) for side, own in zip(target, image.size, strict=True)
+    )
     canvas = Image.new(image.mode, target)
-    canvas.paste(image.resize(inner, method), ((target[0] - inner[0]) // 2, (target[1] - inner[1]) // 2))
+    canvas.paste(image.resize(inner, method), (left, top))
     return canvas
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.errors import MisfitError
 from service.model.recipe import MeanStd, NamedScale, Recipe
 
 Pixels = NDArray[np.uint8]
@@ -21,19 +22,38 @@ _COLOURS = 3
 def scale(pixels: Pixels, recipe: Recipe, *, dtype: str) -> NDArray[Any]:
     """Return `pixels` (height, width, channels; uint8) scaled by `recipe`, in `dtype`.
 
-    A model that takes integers gets them raw, 0..255. `invert` comes first, as 255 - x; alpha is not inverted.
+    A model that takes integers gets them raw, 0..255. `invert` comes first, as 255 - x; alpha is not inverted. Floats
+    are computed in float32, whatever `dtype`. "caffe" yields blue first from either order, and never turns twice.
+    Raises MisfitError where the scale is for other channels, or `dtype` cannot hold 0..255.
     """
+    _check_channels(recipe, pixels.shape[-1])
     if recipe.invert:
         pixels = _inverted(pixels)
     if recipe.color == "bgr":
         pixels = pixels[..., ::-1]
-    if np.issubdtype(np.dtype(dtype), np.integer):
-        return pixels.astype(dtype)
+    if np.dtype(dtype).kind != "f":
+        return _raw(pixels, dtype)
     if isinstance(recipe.scale, MeanStd):
         return _mean_std(pixels.astype(np.float32), recipe.scale).astype(dtype, copy=False)
     if recipe.scale == "caffe" and recipe.color == "rgb":
         pixels = pixels[..., ::-1]
     return _SCALES[recipe.scale](pixels.astype(np.float32)).astype(dtype, copy=False)
+
+
+def _check_channels(recipe: Recipe, channels: int) -> None:
+    if isinstance(recipe.scale, MeanStd):
+        fits = {len(recipe.scale.mean), len(recipe.scale.std)} <= {1, channels}
+    else:
+        fits = channels == _COLOURS or recipe.scale not in ("caffe", "torch")
+    if not fits:
+        shown = "its mean and std" if isinstance(recipe.scale, MeanStd) else f"the scale {recipe.scale}"
+        raise MisfitError(f"The model takes {channels} channels, which {shown} is not for; correct its model.toml.")
+
+
+def _raw(pixels: Pixels, dtype: str) -> NDArray[Any]:
+    if not np.can_cast(np.uint8, dtype):
+        raise MisfitError(f"The model takes {dtype}, which cannot hold an image's 0..255; send numbers.")
+    return pixels.astype(dtype)
 
 
 def _inverted(pixels: Pixels) -> Pixels:

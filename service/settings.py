@@ -165,7 +165,7 @@ def _from_environment(environ: Mapping[str, str], name: str) -> str:
 def _parsed(name: str, text: str, parse: Callable[[str], Any]) -> Any:
     try:
         return parse(text)
-    except ValueError as error:
+    except (ValueError, OverflowError, RuntimeError) as error:
         raise SettingsError(f"{PREFIX}{name.upper()} (or --{name.replace('_', '-')}) is {text!r}: {error}.") from error
 
 

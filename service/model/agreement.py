@@ -50,7 +50,7 @@ def _difference(found: NDArray[Any], expected: NDArray[Any]) -> Difference:
         return NOT_ALLOWED
     left, right = found.astype(np.float64), expected.astype(np.float64)
     finite = np.isfinite(right)
-    if not np.array_equal(finite, np.isfinite(left)):
+    if not np.array_equal(np.where(finite, 0, right), np.where(np.isfinite(left), 0, left), equal_nan=True):
         return NOT_ALLOWED
     distance = np.where(finite, np.abs(np.where(finite, left - np.where(finite, right, 0), 0)), 0)
     if distance.size == 0:

@@ -5,9 +5,9 @@ from typing import Any
 
 from service.errors import SidecarError
 from service.model.description import Description, InputFacts, OutputFacts
-from service.model.head import DEFAULT_THRESHOLD, Head, class_count, guess_head
+from service.model.head import DEFAULT_THRESHOLD, TWO_CLASS_HEADS, Head, class_count, guess_head
 from service.model.labels import checked_labels, numbered_labels
-from service.model.recipe import COLOR_OF_CHANNELS, Color, Recipe, Source, default_recipe
+from service.model.recipe import COLOR_OF_CHANNELS, Color, MeanStd, Recipe, Source, default_recipe
 from service.model.sidecar import Sidecar
 from service.model.tensors import ImageLayout, TensorSpec, image_layout
 
@@ -130,9 +130,19 @@ def _check_recipe(recipe: Recipe, layout: ImageLayout) -> None:
             f"preprocessing color {recipe.color!r} does not fit an input of {layout.channels} channel(s); "
             f"use {' or '.join(fitting)}."
         )
+    _check_scale(recipe, layout)
     for axis, said, fixed in zip(("height", "width"), recipe.size, layout.size, strict=True):
         if fixed is not None and said != fixed:
             raise SidecarError(f"preprocessing size has {axis} {said}, the model's input has {fixed}; drop `size`.")
+
+
+def _check_scale(recipe: Recipe, layout: ImageLayout) -> None:
+    if recipe.scale in ("caffe", "torch") and layout.channels != 3:
+        raise SidecarError(f"preprocessing scale {recipe.scale!r} is for 3 channels; this input has {layout.channels}.")
+    if isinstance(recipe.scale, MeanStd) and len(recipe.scale.mean) not in (1, layout.channels):
+        raise SidecarError(
+            f"preprocessing scale gives {len(recipe.scale.mean)} means; give 1, or one per channel ({layout.channels})."
+        )
 
 
 def _colors_of(channels: int) -> tuple[Color, ...]:
@@ -144,6 +154,8 @@ def _output_card(facts: OutputFacts, sidecar: Sidecar) -> OutputCard:
     units = _units(facts.spec)
     guessed = guess_head(units=units, activation=facts.activation, loss=facts.loss)
     head = said.head or guessed
+    if head in TWO_CLASS_HEADS and units > 1:
+        raise SidecarError(f"The head {head!r} is for a model of one output; {facts.spec.name} has {units}.")
     classes = class_count(head, units)
     labels = checked_labels(sidecar.labels, classes=classes) if sidecar.labels is not None else None
     return OutputCard(

@@ -1,5 +1,6 @@
 """Owns the head: how a model's raw output becomes an answer in classes."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -54,8 +55,12 @@ def class_count(head: Head, units: int) -> int:
 
 
 def guess_head(*, units: int, activation: str | None, loss: str | None = None) -> Head:
-    """Infer the head from the final activation, the number of units and, where known, the training loss."""
+    """Infer the head from the final activation, the number of units and, where known, the training loss.
+
+    `loss` is a name as Keras writes it: `mean_squared_error` or `MeanSquaredError`.
+    """
     many = units > 1
+    loss = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", loss).lower() if loss else None
     if activation == "softmax":
         return "softmax" if many else "scores"
     if activation == "sigmoid":
@@ -92,7 +97,7 @@ def interpret(
     not finite rank last, become None and carry a warning.
     """
     values = to_class_values(outputs, head)
-    ranking = np.where(np.isnan(values), -np.inf, values)
+    ranking = np.where(np.isfinite(values), values, -np.inf)
     order = np.argsort(-ranking, axis=1, kind="stable")[:, : max(top_k, 1)]
     read = _Reader(head, tuple(labels), top_k, threshold)
     return [read.answer(row, best) for row, best in zip(values, order, strict=True)]

@@ -7,6 +7,7 @@ Keras gave for them). A read-only store, where there is one, is looked up before
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -27,8 +28,10 @@ GRAPH = "model.tflite"
 _FACTS = "bundle.json"
 _PROBES = "probes.npz"
 _STAGING = ".staging-"
+_BUILT = re.compile(r"[0-9a-f]+-\d+(\.diagnosis\.json)?")
 _DIAGNOSIS = ".diagnosis.json"
-_DAY = 86_400.0
+_HOUR = 3_600.0
+_DAY = 24 * _HOUR
 
 log = logging.getLogger(__name__)
 
@@ -158,9 +161,11 @@ class BundleStore:
             log.warning("cannot keep a diagnosis of %s: %s", name, error.strerror)
 
     def mark_used(self, name: str, fingerprint: str) -> None:
-        """Note that a bundle is in use today; pruning goes by that."""
+        """Note that a bundle is in use, at most once an hour; pruning goes by that."""
+        path = self._cache / name / fingerprint
         try:
-            os.utime(self._cache / name / fingerprint)
+            if time.time() - path.stat().st_mtime > _HOUR:
+                os.utime(path)
         except OSError:
             return  # read-only, or in the read-only store: never pruned
 
@@ -173,9 +178,9 @@ class BundleStore:
         return old
 
     def _entries(self) -> list[Path]:
-        bundles = list(self._cache.glob(f"*/*-{BUNDLE_FORMAT}"))
-        leftovers = list(self._cache.glob(f"*/{_STAGING}*")) + list(self._cache.glob(f"*/*{_DIAGNOSIS}"))
-        return bundles + leftovers
+        # Bundles and diagnoses of any format, older ones' too.
+        built = [path for path in self._cache.glob("*/*") if _BUILT.fullmatch(path.name)]
+        return built + list(self._cache.glob(f"*/{_STAGING}*"))
 
 
 def _limit_of(path: Path, limit: float) -> float:
@@ -194,7 +199,7 @@ def _read(path: Path) -> Bundle | None:
         facts = Description.from_json(json.loads((path / _FACTS).read_text("utf-8")))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         log.warning("bundle %s cannot be read (%s); it will be built again", path.name, type(error).__name__)
         return None
     return Bundle(path, facts) if (path / GRAPH).is_file() else None

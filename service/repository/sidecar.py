@@ -48,14 +48,18 @@ def _as_mapping(messages: Any) -> dict[str, Any]:
 
 
 def _read_one(path: Path) -> dict[str, Any]:
+    text = _text(path)
     try:
-        data = _plain(tomllib.loads(_text(path)))
-        parse_sidecar({**data, "labels": _labels(data, path)} if "labels" in data else data)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        data: dict[str, Any] = _plain(tomllib.loads(text))
+    except (ValueError, RecursionError) as error:
         raise SidecarError(f"{path.name} is no TOML: {error}.") from error
+    try:
+        if "labels" in data:
+            data["labels"] = _labels(data, path)
+        parse_sidecar(data)
     except SidecarError as error:
         raise SidecarError(f"{path.name}: {error.message}") from error
-    return {**data, "labels": _labels(data, path)} if "labels" in data else data
+    return data
 
 
 def _plain(value: Any) -> Any:
@@ -163,7 +167,10 @@ def _mean_std(value: dict[str, list[float]]) -> MeanStd:
     mean, std = value["mean"], value["std"]
     if len(mean) != len(std) or not all(std):
         raise ValidationError("mean and std must have as many numbers each, and no std may be 0.")
-    return MeanStd(tuple(map(float, mean)), tuple(map(float, std)))
+    try:
+        return MeanStd(tuple(map(float, mean)), tuple(map(float, std)))
+    except OverflowError as error:
+        raise ValidationError("mean and std must be numbers a float holds.") from error
 
 
 class _PreprocessingSchema(_StrictSchema):
@@ -217,7 +224,14 @@ class _ByName(fields.Field[dict[str, Any]]):
         schema = self._schema()
         own = {key: one for key, one in value.items() if key in schema.fields or not isinstance(one, dict)}
         named = {key: one for key, one in value.items() if key not in own}
-        return {"": schema.load(own)} | {key: schema.load(one) for key, one in named.items()}
+        return {"": schema.load(own)} | {key: _load_named(schema, key, one) for key, one in named.items()}
+
+
+def _load_named(schema: Schema, name: str, table: dict[str, Any]) -> Any:
+    try:
+        return schema.load(table)
+    except ValidationError as error:
+        raise ValidationError({name: error.messages}) from error
 
 
 class _SidecarSchema(_StrictSchema):

@@ -81,7 +81,9 @@ def stamp_of(path: Path) -> Stamp:
 
 def _single_file(path: Path) -> Source | None:
     name, version = name_and_version(path)
-    return _source(name, version, path, (path.parent / SIDECAR, path.with_suffix(".toml")))
+    folder = path.absolute().parent
+    for_all_versions = (folder.parent / SIDECAR,) if _is_version(folder.name) else ()
+    return _source(name, version, path, (*for_all_versions, folder / SIDECAR, path.with_suffix(".toml")))
 
 
 def _in_folder(root: Path) -> Iterator[Source | None]:
@@ -97,10 +99,14 @@ def _in_model_folder(root: Path, folder: Path) -> Iterator[Source | None]:
     for entry in _entries(folder):
         if entry.is_dir() and _is_version(entry.name):
             sidecars = (folder / SIDECAR, entry / SIDECAR)
-            for file in filter(is_saved_model, _entries(entry)):
+            for file in _saved_files(entry):
                 yield _source(folder.name, int(entry.name), file, sidecars)
         elif entry.is_file() and is_saved_model(entry):
             yield _source(folder.name, 1, entry, (root / f"{folder.name}.toml", folder / SIDECAR))
+
+
+def _saved_files(folder: Path) -> list[Path]:
+    return [entry for entry in _entries(folder) if is_saved_model(entry) and entry.is_file()]
 
 
 def _entries(folder: Path) -> list[Path]:

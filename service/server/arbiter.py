@@ -1,6 +1,7 @@
 """Owns the arbiter: `convoy serve` becomes gunicorn's master process. Imports neither TensorFlow nor an engine."""
 
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,8 @@ class _Arbiter(Application):  # type: ignore[misc] # gunicorn has no types
 
     def load(self) -> Any:
         """Make the application, in a worker."""
+        # Pillow warns of damaged metadata once per place in its code: noise, and no news of a picture that decodes.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         from service.app import create_app
 
         return create_app(self._settings)

@@ -108,6 +108,9 @@ class Builds:
             self._forget(job)
         except (BuildInterruptedError, OSError) as error:
             self._retry_later(job, str(error))
+        except Exception:
+            log.exception("building %s version %d failed in an unforeseen way", name, version)
+            self._retry_later(job, "The build failed in an unforeseen way.")
         else:
             log.info("built %s version %d in %.1f s", name, version, time.monotonic() - began)
             self._forget(job)

@@ -28,6 +28,7 @@ class Registry:
         self._stamp: tuple[int, int] | None = None
         self._view = LiveView()
         self._models: Mapping[_Key, LiveModel] = {}
+        self._complaints: dict[_Key, str] = {}
         self._by_name: Mapping[str, list[LiveModel]] = {}
 
     @property
@@ -59,10 +60,11 @@ class Registry:
         with self._refreshing:
             stamp = self._file.stamp()
             if stamp != self._stamp:
-                self._catch_up(self._file.read())
-                self._stamp = stamp
+                is_complete = self._catch_up(self._file.read())
+                self._stamp = stamp if is_complete else None
 
-    def _catch_up(self, view: LiveView) -> None:
+    def _catch_up(self, view: LiveView) -> bool:
+        """Hold what `view` calls live; return whether all of it could be loaded."""
         wanted = {
             (name, version): state
             for name, versions in view.models.items()
@@ -73,17 +75,25 @@ class Registry:
         self._models = {key: model for key, model in models.items() if model is not None}
         self._by_name = _by_name(self._models)
         self._view = view
+        return not self._complaints.keys() & wanted.keys()
 
     def _loaded(self, key: _Key, state: VersionState) -> LiveModel | None:
         held = self._models.get(key)
         try:
-            sidecar = parse_sidecar(state.sidecar)
-            if held is None or held.card.fingerprint != state.fingerprint:
-                return self._load(key, state, sidecar)
-            return held if held.card.sidecar == sidecar else relabelled(held, sidecar)
+            model = self._made(key, state, held)
         except ConvoyError as error:
-            log.error("cannot load %s version %d: %s", *key, error.message)
+            if self._complaints.get(key) != error.message:
+                log.error("cannot load %s version %d: %s", *key, error.message)
+            self._complaints[key] = error.message
             return held
+        self._complaints.pop(key, None)
+        return model
+
+    def _made(self, key: _Key, state: VersionState, held: LiveModel | None) -> LiveModel:
+        sidecar = parse_sidecar(state.sidecar)
+        if held is None or held.card.fingerprint != state.fingerprint:
+            return self._load(key, state, sidecar)
+        return held if held.card.sidecar == sidecar else relabelled(held, sidecar)
 
     def _load(self, key: _Key, state: VersionState, sidecar: Sidecar) -> LiveModel:
         name, version = key
@@ -97,7 +107,7 @@ class Registry:
     def _held(self, name: str, version: int | str) -> LiveModel | None:
         if version == "latest":
             return next(iter(self.loaded(name)), None)
-        number = version if isinstance(version, int) else self._labelled(name, version)
+        number = self._number(name, version)
         return None if number is None else self._models.get((name, number))
 
     def _labelled(self, name: str, label: str) -> int | None:
@@ -106,13 +116,15 @@ class Registry:
                 return model.card.sidecar.version_labels[label]
         return None
 
+    def _number(self, name: str, version: int | str) -> int | None:
+        return version if isinstance(version, int) else self._labelled(name, version)
+
     def _why_not(self, name: str, version: int | str) -> ConvoyError:
         versions = self._view.models.get(name)
         if not versions:
             return UnknownModelError(f"There is no model {name!r}; known: {_listed(self._view.models)}.")
-        states = (
-            list(versions.values()) if version == "latest" else [versions[one] for one in versions if one == version]
-        )
+        number = self._number(name, version)
+        states = [state for one, state in versions.items() if version == "latest" or one == number]
         if not states:
             live = self._view.live_versions(name)
             return UnknownModelError(

@@ -1,0 +1,309 @@
+"""The live models of one worker, with real bundles of a tiny model and no TensorFlow."""
+
+import gc
+import time
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.errors import ModelFailedError, ModelNotReadyError, UnknownModelError
+from service.repository.bundles import BundleStore, Probes
+from service.serving.live import LiveFile, LiveView, VersionState
+from service.serving.live_model import LiveModel
+from service.serving.registry import Registry
+from tests.fakes import add_bundle, describe, softmax, true_probes
+
+LABELS = ["top left", "top right", "bottom left", "bottom right"]
+PICTURE = np.array([[0.5, 0.0, 1.0, 0.25]], np.float32)
+BUILDING = VersionState("building", step="exporting")
+FAILED = VersionState("failed", "bad-1", diagnosis="It holds a Lambda.")
+
+
+class Worker:
+    """A registry, the store it loads from, and the watcher's hand on `live.json`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = BundleStore(folder / "cache")
+        self.registry = Registry(LiveFile(folder), self.store)
+        self._file = LiveFile(folder)
+
+    def build(self, fingerprint: str, *, name: str = "brightest", beta: float = 1.0, probes: Any = None) -> None:
+        add_bundle(self.store, fingerprint, facts=describe(name), beta=beta, probes=probes)
+
+    def watcher_says(self, *, name: str = "brightest", **versions: VersionState) -> None:
+        self._file.write(LiveView({name: {int(key[1:]): state for key, state in versions.items()}}, ready=True))
+
+    def go_live(self, fingerprint: str = "one-1", **sidecar: Any) -> LiveModel:
+        """Build a version 1 and have it served."""
+        self.build(fingerprint)
+        self.watcher_says(v1=live(fingerprint, **sidecar))
+        return self.registry.get("brightest")
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Worker:
+    return Worker(tmp_path)
+
+
+def live(fingerprint: str, **sidecar: Any) -> VersionState:
+    return VersionState("live", fingerprint, sidecar)
+
+
+def corners(model: LiveModel) -> Any:
+    outputs, _ = model.run({"pixels": PICTURE.reshape(1, 2, 2, 1)}, deadline=time.monotonic() + 10)
+    return outputs["corners"]
+
+
+# ----------------------------------------------------------------------------------------------- loading
+
+
+def test_a_live_model_answers_with_the_numbers_of_its_bundle(worker: Worker) -> None:
+    np.testing.assert_allclose(corners(worker.go_live()), softmax(PICTURE), rtol=1e-5)
+
+
+def test_its_card_joins_the_bundle_with_the_sidecar(worker: Worker) -> None:
+    card = worker.go_live(labels=LABELS, description="Corners").card
+    assert (card.name, card.version, card.fingerprint, card.engine) == ("brightest", 1, "one-1", "litert")
+    assert card.outputs[0].labels == tuple(LABELS)
+    assert card.sidecar.description == "Corners"
+
+
+def test_the_version_is_the_one_the_watcher_says_whatever_the_bundle_was_built_as(worker: Worker) -> None:
+    worker.build("one-1")
+    worker.watcher_says(v7=live("one-1"))
+    assert worker.registry.get("brightest", 7).card.version == 7
+
+
+def test_latest_is_the_highest_live_version(worker: Worker) -> None:
+    for fingerprint in ("two-1", "ten-1"):
+        worker.build(fingerprint)
+    worker.watcher_says(v11=BUILDING, v10=live("ten-1"), v2=live("two-1"))
+    assert worker.registry.get("brightest").card.version == 10
+    assert [one.card.version for one in worker.registry.loaded("brightest")] == [10, 2]
+
+
+def test_an_older_live_version_can_be_asked_for(worker: Worker) -> None:
+    for fingerprint in ("one-1", "two-1"):
+        worker.build(fingerprint)
+    worker.watcher_says(v2=live("two-1"), v1=live("one-1"))
+    assert worker.registry.get("brightest", 1).card.fingerprint == "one-1"
+
+
+def test_a_label_of_the_sidecar_stands_for_a_version(worker: Worker) -> None:
+    for fingerprint in ("one-1", "two-1"):
+        worker.build(fingerprint)
+    labels = {"versions": {"labels": {"stable": 1, "canary": 2}}}
+    worker.watcher_says(v2=live("two-1", **labels), v1=live("one-1", **labels))
+    assert worker.registry.get("brightest", "stable").card.version == 1
+    assert worker.registry.get("brightest", "canary").card.version == 2
+
+
+def test_nothing_is_loaded_before_it_is_live(worker: Worker) -> None:
+    worker.registry.refresh()
+    assert worker.registry.loaded("brightest") == []
+    assert not worker.registry.view.ready
+
+
+def test_the_view_is_what_the_watcher_wrote_last(worker: Worker) -> None:
+    worker.watcher_says(v1=BUILDING)
+    worker.registry.refresh()
+    assert worker.registry.view == LiveView({"brightest": {1: BUILDING}}, ready=True)
+
+
+def test_a_model_is_loaded_once(worker: Worker) -> None:
+    assert worker.go_live() is worker.registry.get("brightest")
+
+
+# ------------------------------------------------------------------------------------------ swap and unload
+
+
+def test_a_new_bundle_takes_the_place_of_the_old_one(worker: Worker) -> None:
+    worker.go_live()
+    worker.build("new-1", beta=3.0, probes=true_probes(beta=3.0))
+    worker.watcher_says(v1=live("new-1"))
+    worker.registry.refresh()
+    np.testing.assert_allclose(corners(worker.registry.get("brightest")), softmax(PICTURE, beta=3.0), rtol=1e-5)
+
+
+def test_a_request_that_holds_the_old_model_is_still_answered_by_it(worker: Worker) -> None:
+    old = worker.go_live()
+    worker.build("new-1", beta=3.0, probes=true_probes(beta=3.0))
+    worker.watcher_says(v1=live("new-1"))
+    worker.registry.refresh()
+    np.testing.assert_allclose(corners(old), softmax(PICTURE), rtol=1e-5)
+
+
+def test_the_old_model_is_let_go_of_once_nobody_holds_it(worker: Worker) -> None:
+    engine = weakref.ref(worker.go_live().engine)
+    worker.watcher_says(v1=BUILDING)
+    worker.registry.refresh()
+    gc.collect()
+    assert engine() is None
+
+
+def test_another_sidecar_is_live_without_loading_the_model_again(worker: Worker) -> None:
+    before = worker.go_live()
+    worker.watcher_says(v1=live("one-1", labels=LABELS))
+    worker.registry.refresh()
+    after = worker.registry.get("brightest")
+    assert after.card.outputs[0].labels == tuple(LABELS)
+    assert (after.engine, after.lock) == (before.engine, before.lock)
+
+
+def test_a_model_that_is_not_touched_stays_the_same_object(worker: Worker) -> None:
+    before = worker.go_live()
+    worker.build("two-1")
+    worker.watcher_says(v2=live("two-1"), v1=live("one-1"))
+    worker.registry.refresh()
+    assert worker.registry.get("brightest", 1) is before
+
+
+def test_a_version_that_is_gone_is_unloaded(worker: Worker) -> None:
+    worker.go_live()
+    worker.watcher_says(v2=BUILDING)
+    worker.registry.refresh()
+    assert worker.registry.loaded("brightest") == []
+
+
+# ---------------------------------------------------------------------------------------- what cannot be loaded
+
+
+@pytest.mark.parametrize(
+    "sidecar",
+    [{"labels": ["one"]}, {"nonsense": 1}, {"preprocessing": {"color": "rgb"}}],
+    ids=["wrong count", "unknown key", "misfit"],
+)
+def test_a_sidecar_that_does_not_fit_leaves_the_model_as_it_was(worker: Worker, sidecar: dict[str, Any]) -> None:
+    before = worker.go_live()
+    worker.watcher_says(v1=live("one-1", **sidecar))
+    worker.registry.refresh()
+    assert worker.registry.get("brightest") is before
+
+
+def test_a_bundle_that_gives_other_numbers_leaves_the_model_as_it_was(worker: Worker) -> None:
+    before = worker.go_live()
+    worker.build("new-1", beta=3.0, probes=true_probes(beta=1.0))
+    worker.watcher_says(v1=live("new-1"))
+    worker.registry.refresh()
+    assert worker.registry.get("brightest") is before
+
+
+def damage_graph(worker: Worker) -> None:
+    worker.build("new-1")
+    bundle = worker.store.find("brightest", "new-1")
+    assert bundle is not None
+    bundle.graph.write_bytes(b"no graph at all")
+
+
+def damage_probes(worker: Worker) -> None:
+    worker.build("new-1", probes=Probes({"pixels": np.zeros((1, 3, 5, 7), np.float32)}, {}))
+
+
+def no_bundle(worker: Worker) -> None:
+    """Leave it out."""
+
+
+@pytest.mark.parametrize("damage", [damage_graph, damage_probes, no_bundle])
+def test_a_bundle_that_cannot_be_loaded_leaves_the_model_as_it_was(
+    worker: Worker, damage: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = worker.go_live()
+    damage(worker)
+    worker.watcher_says(v1=live("new-1"))
+    worker.registry.refresh()
+    assert worker.registry.get("brightest") is before
+    assert "cannot load brightest version 1: " in caplog.text
+
+
+def test_one_model_that_cannot_be_loaded_leaves_the_others_be(worker: Worker) -> None:
+    worker.build("two-1")
+    worker.watcher_says(v2=live("two-1"), v1=live("missing-1"))
+    worker.registry.refresh()
+    assert [one.card.version for one in worker.registry.loaded("brightest")] == [2]
+
+
+def test_a_model_that_is_live_and_could_not_be_loaded_here_is_not_ready(worker: Worker) -> None:
+    worker.watcher_says(v1=live("missing-1"))
+    with pytest.raises(ModelNotReadyError) as caught:
+        worker.registry.get("brightest")
+    assert caught.value.retry_after == 2
+
+
+def test_a_bundle_that_turns_up_late_is_loaded_by_the_next_request(worker: Worker) -> None:
+    worker.watcher_says(v1=live("one-1"))
+    with pytest.raises(ModelNotReadyError):
+        worker.registry.get("brightest")
+    worker.build("one-1")
+    assert worker.registry.get("brightest").card.fingerprint == "one-1"
+
+
+# -------------------------------------------------------------------------------------------------- why there is none
+
+
+def test_a_model_nobody_has_is_unknown(worker: Worker) -> None:
+    worker.go_live()
+    with pytest.raises(UnknownModelError) as caught:
+        worker.registry.get("brihgtest")
+    assert caught.value.message == "There is no model 'brihgtest'; known: brightest."
+
+
+def test_where_there_are_no_models_none_is_known(worker: Worker) -> None:
+    with pytest.raises(UnknownModelError) as caught:
+        worker.registry.get("mnist")
+    assert caught.value.message == "There is no model 'mnist'; known: none."
+
+
+@pytest.mark.parametrize("version", [9, "nightly"])
+def test_a_version_nobody_has_is_unknown(worker: Worker, version: int | str) -> None:
+    worker.go_live()
+    with pytest.raises(UnknownModelError) as caught:
+        worker.registry.get("brightest", version)
+    assert caught.value.message == (
+        f"There is no version {version!r} of 'brightest'; live: 1. Leave it out for the latest."
+    )
+
+
+@pytest.mark.parametrize("version", ["latest", 1])
+def test_a_model_that_is_being_built_is_not_ready_and_says_when_to_come_back(
+    worker: Worker, version: int | str
+) -> None:
+    worker.watcher_says(v1=BUILDING)
+    with pytest.raises(ModelNotReadyError) as caught:
+        worker.registry.get("brightest", version)
+    assert caught.value.message == "The model 'brightest' is being built; try again in a moment."
+    assert caught.value.retry_after == 2
+
+
+@pytest.mark.parametrize("version", ["latest", 1])
+def test_a_model_that_failed_gives_its_diagnosis_and_no_time_to_come_back(worker: Worker, version: int | str) -> None:
+    worker.watcher_says(v1=FAILED)
+    with pytest.raises(ModelFailedError) as caught:
+        worker.registry.get("brightest", version)
+    assert caught.value.message == "The model 'brightest' cannot be served: It holds a Lambda."
+    assert caught.value.retry_after is None
+
+
+def test_a_failed_version_beside_one_that_builds_is_not_the_last_word(worker: Worker) -> None:
+    worker.watcher_says(v2=FAILED, v1=BUILDING)
+    with pytest.raises(ModelNotReadyError):
+        worker.registry.get("brightest")
+
+
+def test_a_failed_version_is_failed_though_another_is_live(worker: Worker) -> None:
+    worker.build("one-1")
+    worker.watcher_says(v2=FAILED, v1=live("one-1"))
+    with pytest.raises(ModelFailedError):
+        worker.registry.get("brightest", 2)
+
+
+@pytest.mark.parametrize(("state", "error"), [(BUILDING, ModelNotReadyError), (FAILED, ModelFailedError)])
+def test_a_label_of_a_version_that_is_not_live_says_why(
+    worker: Worker, state: VersionState, error: type[Exception]
+) -> None:
+    worker.build("one-1")
+    worker.watcher_says(v2=state, v1=live("one-1", versions={"labels": {"canary": 2}}))
+    with pytest.raises(error):
+        worker.registry.get("brightest", "canary")

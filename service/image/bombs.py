@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 
-from service.errors import TooLargeError
+from service.errors import TooLargeError, UndecodableImageError
 
 MAX_SCANS = 100
 """Scans a JPEG may have: encoders write about ten; each costs a walk over the whole picture."""
@@ -14,10 +14,15 @@ MAX_SCANS = 100
 MAX_TIFF_VALUES = 200_000
 """Numbers one TIFF tag may hold: enough for 50 megapixels in tiles of 16x16; Pillow keeps a tuple for each."""
 
+TIFF_COMPRESSIONS = frozenset(
+    "raw tiff_raw_16 packbits tiff_lzw tiff_deflate tiff_adobe_deflate jpeg tiff_jpeg group3 group4 tiff_ccitt".split()
+)
+
 _MIN_TILE_PIXELS = 2**20
 _SCAN = b"\xff\xda"
 _END = 0xD9
-_NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+# NOTE: 01 and D0 to D7 have no length after them; taken for segments, they would hide the scans that follow.
+_NEXT_MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 _BYTE_TYPES = (1, 2, 6, 7)
 
 
@@ -62,6 +67,13 @@ def _tags(data: bytes) -> Iterator[tuple[int, int]]:
             yield kind, count
     except (struct.error, OverflowError):
         return  # Pillow says whether what there is of it will do.
+
+
+def check_compression(image: TiffImageFile) -> None:
+    """Refuse a TIFF in a compression nobody trains on with UndecodableImageError; LZMA alone reserves gigabytes."""
+    compression = image.info.get("compression")
+    if compression not in TIFF_COMPRESSIONS:
+        raise UndecodableImageError(f"The TIFF image is compressed as {compression}; save it with LZW or deflate.")
 
 
 def check_tile(image: TiffImageFile) -> None:

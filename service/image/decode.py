@@ -20,7 +20,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from service.errors import RequestError, TooLargeError, UndecodableImageError
-from service.image.bombs import check_jpeg, check_tiff, check_tile
+from service.image.bombs import check_compression, check_jpeg, check_tiff, check_tile
 from service.image.png import has_sound_data
 
 DECODERS: Mapping[str, type[ImageFile]] = {
@@ -106,6 +106,7 @@ def _decoded(data: bytes, name: str, limits: ImageLimits) -> DecodedImage:
     width, height = image.size
     _check_size(width, height, limits)
     if isinstance(image, TiffImageFile):
+        check_compression(image)
         check_tile(image)
     if name == "PNG" and not has_sound_data(data):
         raise UndecodableImageError("The PNG image is damaged: the checksum of its picture data is wrong.")

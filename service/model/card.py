@@ -87,7 +87,7 @@ def compose_card(facts: Description, sidecar: Sidecar, *, version: int, fingerpr
     """Merge the facts of a bundle with a sidecar; raise SidecarError where the two contradict each other."""
     _check_names(facts, sidecar)
     inputs = tuple(_input_card(one, sidecar) for one in facts.inputs)
-    outputs = tuple(_output_card(one, sidecar) for one in facts.outputs)
+    outputs = tuple(_output_card(one, sidecar, is_only=len(facts.outputs) == 1) for one in facts.outputs)
     return ModelCard(
         name=facts.name,
         version=version,
@@ -149,7 +149,14 @@ def _colors_of(channels: int) -> tuple[Color, ...]:
     return ("rgb", "bgr") if channels == 3 else (COLOR_OF_CHANNELS[channels],)
 
 
-def _output_card(facts: OutputFacts, sidecar: Sidecar) -> OutputCard:
+def _labels(sidecar: Sidecar, classes: int, *, is_only_output: bool) -> tuple[str, ...] | None:
+    """Return the sidecar's labels; of several outputs, those have them that have as many classes."""
+    if sidecar.labels is None or (not is_only_output and len(sidecar.labels) != classes):
+        return None
+    return checked_labels(sidecar.labels, classes=classes)
+
+
+def _output_card(facts: OutputFacts, sidecar: Sidecar, *, is_only: bool) -> OutputCard:
     said = sidecar.output_settings(facts.spec.name)
     units = _units(facts.spec)
     guessed = guess_head(units=units, activation=facts.activation, loss=facts.loss)
@@ -157,11 +164,11 @@ def _output_card(facts: OutputFacts, sidecar: Sidecar) -> OutputCard:
     if head in TWO_CLASS_HEADS and units > 1:
         raise SidecarError(f"The head {head!r} is for a model of one output; {facts.spec.name} has {units}.")
     classes = class_count(head, units)
-    labels = checked_labels(sidecar.labels, classes=classes) if sidecar.labels is not None else None
+    labels = _labels(sidecar, classes, is_only_output=is_only)
     return OutputCard(
         spec=facts.spec,
         head=head,
-        head_source="sidecar" if said.head else _head_source(facts),
+        head_source="sidecar" if said.head else _head_source(facts, units),
         labels=labels or numbered_labels(classes),
         labels_source="sidecar" if labels else "default",
         threshold=DEFAULT_THRESHOLD if said.threshold is None else said.threshold,
@@ -175,8 +182,12 @@ def _units(spec: TensorSpec) -> int:
     return units
 
 
-def _head_source(facts: OutputFacts) -> Source:
-    return "graph" if facts.activation in ("softmax", "sigmoid") else "guess"
+def _head_source(facts: OutputFacts, units: int) -> Source:
+    """Say whether the graph itself tells the head; several sigmoids without a known loss leave it open."""
+    is_told = facts.activation == "softmax" or (
+        facts.activation == "sigmoid" and (units == 1 or facts.loss is not None)
+    )
+    return "graph" if is_told else "guess"
 
 
 def _warnings(inputs: tuple[InputCard, ...], outputs: tuple[OutputCard, ...]) -> list[str]:

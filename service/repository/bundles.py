@@ -64,7 +64,8 @@ class Bundle:
     def probes(self) -> Probes:
         """Return the stored probes; raises BrokenModelError where they cannot be read."""
         try:
-            with np.load(self.path / _PROBES, allow_pickle=False) as stored:
+            # NOTE: given a path, np.load leaves the file open where it is damaged.
+            with (self.path / _PROBES).open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
         except Exception as error:
             raise BrokenModelError("The bundle's probes cannot be read; it will be built again.") from error

@@ -19,6 +19,7 @@ from service.model.recipe import COLORS, FITS, NAMED_SCALES, RECIPE_DEFAULTS, RE
 from service.model.sidecar import OutputSettings, Sidecar
 from service.repository.sources import Source
 
+_LARGEST_INTEGER = 2**63
 MAX_SIDECAR_BYTES = 4 * 2**20
 
 
@@ -63,11 +64,13 @@ def _read_one(path: Path) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return TOML data as JSON has it: dates and times as ISO 8601 text."""
+    """Return TOML data as JSON has it: dates and times as ISO 8601 text, integers over 63 bits as text."""
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, list):
         return [_plain(one) for one in value]
+    if isinstance(value, int) and abs(value) >= _LARGEST_INTEGER:
+        return str(value)
     return value.isoformat() if isinstance(value, (date, time)) else value
 
 

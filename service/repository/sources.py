@@ -4,6 +4,7 @@ A model is `<name>/<version>/<saved file>`, `<name>/<saved file>` or `<name>.ker
 """
 
 import hashlib
+import logging
 import os
 import re
 from collections import defaultdict
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.errors import ModelClashError
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 SIDECAR = "model.toml"
@@ -64,7 +67,8 @@ def name_and_version(path: Path) -> tuple[str, int]:
     version = int(parent.name) if _is_version(parent.name) else 1
     folder = parent.parent if _is_version(parent.name) else parent
     stem = path.stem
-    return (folder.name if stem in _ANONYMOUS and folder.name else stem), version
+    is_anonymous = stem in _ANONYMOUS or _is_version(parent.name)
+    return (folder.name if is_anonymous and folder.name else stem), version
 
 
 def sha256_of(path: Path) -> str:
@@ -96,7 +100,7 @@ def _in_folder(root: Path) -> Iterator[Source | None]:
 
 
 def _in_model_folder(root: Path, folder: Path) -> Iterator[Source | None]:
-    for entry in _entries(folder):
+    for entry in _readable_entries(folder):
         if entry.is_dir() and _is_version(entry.name):
             sidecars = (folder / SIDECAR, entry / SIDECAR)
             for file in _saved_files(entry):
@@ -106,12 +110,22 @@ def _in_model_folder(root: Path, folder: Path) -> Iterator[Source | None]:
 
 
 def _saved_files(folder: Path) -> list[Path]:
-    return [entry for entry in _entries(folder) if is_saved_model(entry) and entry.is_file()]
+    return [entry for entry in _readable_entries(folder) if is_saved_model(entry) and entry.is_file()]
+
+
+def _readable_entries(folder: Path) -> list[Path]:
+    """Return what a subfolder holds; nothing where it went meanwhile or may not be read."""
+    try:
+        return _entries(folder)
+    except OSError as error:
+        log.warning("%s cannot be read: %s", folder.name, error.strerror)
+        return []
 
 
 def _entries(folder: Path) -> list[Path]:
     # NOTE: os.scandir's order differs between machines; sorted, a clash is always reported the same way.
-    return sorted(Path(entry.path) for entry in os.scandir(folder) if not entry.name.startswith("."))
+    with os.scandir(folder) as entries:
+        return sorted(Path(entry.path) for entry in entries if not entry.name.startswith("."))
 
 
 def _is_version(name: str) -> bool:
@@ -146,7 +160,8 @@ def _only_or_clash(claimants: list[Source]) -> Source:
     first = claimants[0]
     if len(claimants) == 1:
         return first
-    files = ", ".join(one.path.name for one in claimants)
+    shared = os.path.commonpath([one.path.parent for one in claimants])
+    files = ", ".join(str(one.path.relative_to(shared)) for one in claimants)
     problem = ModelClashError(
         f"{len(claimants)} saved files claim to be version {first.version} of {first.name!r} ({files}); "
         "leave one of them, or give each a version folder of its own."

@@ -84,7 +84,8 @@ class Builds:
             due = [job for job in self._jobs.values() if job.not_before <= now]
             if due:
                 return min(due, key=lambda job: (job.tries, job.source.stamp.size))
-            self._changed.wait(timeout=0.5 if self._jobs else None)
+            if not self._cancelled.is_set():
+                self._changed.wait(timeout=0.5 if self._jobs else None)
             return None
 
     def _build(self, job: _Job) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -26,6 +27,7 @@ class Registry:
         self._store = store
         self._refreshing = threading.Lock()
         self._stamp: tuple[int, int] | None = None
+        self._retry_at: float | None = None
         self._view = LiveView()
         self._models: Mapping[_Key, LiveModel] = {}
         self._complaints: dict[_Key, str] = {}
@@ -55,13 +57,18 @@ class Registry:
 
     def refresh(self) -> None:
         """Catch up with `live.json` if it changed: load what is new, then swap, and let go of what went."""
-        if self._file.stamp() == self._stamp:
+        if not self._is_behind():
             return
         with self._refreshing:
             stamp = self._file.stamp()
-            if stamp != self._stamp:
+            if self._is_behind():
                 is_complete = self._catch_up(self._file.read())
-                self._stamp = stamp if is_complete else None
+                self._stamp = stamp
+                self._retry_at = None if is_complete else time.monotonic() + RETRY_SECONDS
+
+    def _is_behind(self) -> bool:
+        is_retry_due = self._retry_at is not None and time.monotonic() >= self._retry_at
+        return is_retry_due or self._file.stamp() != self._stamp
 
     def _catch_up(self, view: LiveView) -> bool:
         """Hold what `view` calls live; return whether all of it could be loaded."""
@@ -81,13 +88,18 @@ class Registry:
         held = self._models.get(key)
         try:
             model = self._made(key, state, held)
-        except ConvoyError as error:
-            if self._complaints.get(key) != error.message:
-                log.error("cannot load %s version %d: %s", *key, error.message)
-            self._complaints[key] = error.message
+        except Exception as error:  # noqa: BLE001 - one bundle must not keep the others from being swapped
+            self._complain(key, error)
             return held
         self._complaints.pop(key, None)
         return model
+
+    def _complain(self, key: _Key, error: Exception) -> None:
+        message = str(error)
+        if self._complaints.get(key) != message:
+            unforeseen = None if isinstance(error, ConvoyError) else error
+            log.error("cannot load %s version %d: %s", *key, message, exc_info=unforeseen)
+        self._complaints[key] = message
 
     def _made(self, key: _Key, state: VersionState, held: LiveModel | None) -> LiveModel:
         sidecar = parse_sidecar(state.sidecar)

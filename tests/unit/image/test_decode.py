@@ -147,6 +147,16 @@ def test_a_jpeg_of_very_many_scans_is_refused_at_once() -> None:
         decode(bomb, limits=LIMITS)
 
 
+def test_scans_behind_a_marker_without_a_length_are_counted_too() -> None:
+    data = encoded(noise(16, 16, 3), "JPEG", progressive=True)
+    start = data.index(b"\xff\xda")
+    end = data.index(b"\xff", start + 2 + int.from_bytes(data[start + 2 : start + 4], "big"))
+    bomb = data[:end] + b"\xff\x01\xff\xff" + data[start:end] * (MAX_SCANS + 1) + data[end:]
+
+    with pytest.raises(TooLargeError, match="scans"):
+        decode(bomb, limits=LIMITS)
+
+
 def test_what_follows_a_jpeg_is_not_counted_as_its_scans() -> None:
     data = SAVED["JPEG"] + b"\xff\xda" * 1000
 
@@ -207,3 +217,10 @@ def decodes_or_refuses(data: bytes) -> None:
     except RequestError:
         return
     assert np.prod(decoded.size) <= 100_000
+
+
+def test_a_tiff_in_a_compression_that_reserves_gigabytes_is_refused() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "TIFF", compression="lzma")
+    with pytest.raises(UndecodableImageError, match="lzma"):
+        decode(buffer.getvalue(), limits=ImageLimits())

@@ -11,10 +11,11 @@ import pytest
 
 from service.errors import ModelFailedError, ModelNotReadyError, UnknownModelError
 from service.repository.bundles import BundleStore, Probes
+from service.serving import registry as registry_module
 from service.serving.live import LiveFile, LiveView, VersionState
 from service.serving.live_model import LiveModel
-from service.serving.registry import Registry
-from tests.fakes import add_bundle, describe, softmax, true_probes
+from service.serving.registry import RETRY_SECONDS, Registry
+from tests.fakes import FakeClock, add_bundle, describe, softmax, true_probes
 
 LABELS = ["top left", "top right", "bottom left", "bottom right"]
 PICTURE = np.array([[0.5, 0.0, 1.0, 0.25]], np.float32)
@@ -232,11 +233,18 @@ def test_a_model_that_is_live_and_could_not_be_loaded_here_is_not_ready(worker: 
     assert caught.value.retry_after == 2
 
 
-def test_a_bundle_that_turns_up_late_is_loaded_by_the_next_request(worker: Worker) -> None:
+def test_a_bundle_that_turns_up_late_is_loaded_by_a_request_soon_after(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr(registry_module, "time", clock)
     worker.watcher_says(v1=live("one-1"))
     with pytest.raises(ModelNotReadyError):
         worker.registry.get("brightest")
     worker.build("one-1")
+    with pytest.raises(ModelNotReadyError):
+        worker.registry.get("brightest")
+    clock.now += RETRY_SECONDS
     assert worker.registry.get("brightest").card.fingerprint == "one-1"
 
 

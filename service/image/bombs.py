@@ -15,7 +15,19 @@ MAX_TIFF_VALUES = 200_000
 """Numbers one TIFF tag may hold: enough for 50 megapixels in tiles of 16x16; Pillow keeps a tuple for each."""
 
 TIFF_COMPRESSIONS = frozenset(
-    "raw tiff_raw_16 packbits tiff_lzw tiff_deflate tiff_adobe_deflate jpeg tiff_jpeg group3 group4 tiff_ccitt".split()
+    [
+        "raw",
+        "tiff_raw_16",
+        "packbits",
+        "tiff_lzw",
+        "tiff_deflate",
+        "tiff_adobe_deflate",
+        "jpeg",
+        "tiff_jpeg",
+        "group3",
+        "group4",
+        "tiff_ccitt",
+    ]
 )
 
 _MIN_TILE_PIXELS = 2**20

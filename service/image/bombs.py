@@ -15,20 +15,11 @@ MAX_TIFF_VALUES = 200_000
 """Numbers one TIFF tag may hold: enough for 50 megapixels in tiles of 16x16; Pillow keeps a tuple for each."""
 
 TIFF_COMPRESSIONS = frozenset(
-    [
-        "raw",
-        "tiff_raw_16",
-        "packbits",
-        "tiff_lzw",
-        "tiff_deflate",
-        "tiff_adobe_deflate",
-        "jpeg",
-        "tiff_jpeg",
-        "group3",
-        "group4",
-        "tiff_ccitt",
-    ]
-)
+    {
+        "raw", "tiff_raw_16", "packbits", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate",
+        "jpeg", "tiff_jpeg", "group3", "group4", "tiff_ccitt",
+    }
+)  # fmt: skip
 
 _MIN_TILE_PIXELS = 2**20
 _SCAN = b"\xff\xda"

@@ -1,6 +1,7 @@
 """Photo in, class probabilities and layer shapes out: a real server, the bundled model, Keras as the oracle."""
 
 import base64
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -196,15 +197,16 @@ def test_only_bad_pictures_are_a_422_that_says_why_for_each(mnist_server: Server
 
 
 def test_a_worker_is_small_after_a_hundred_digits_and_never_maps_tensorflow(
-    mnist_server: Server, digits: NDArray[np.uint8]
+    serve: Callable[..., Server], models: Path, digits: NDArray[np.uint8]
 ) -> None:
+    server = serve(models, workers=2).wait_ready()
     for digit in digits[:100]:
-        assert mnist_server.predict("mnist", encoded(digit)).status_code == 200
+        assert server.predict("mnist", encoded(digit)).status_code == 200
 
-    workers = mnist_server.workers()
+    workers = server.workers()
     assert len(workers) == 2
     assert max(map(resident_mib, workers)) < 110
-    assert not any(map(maps_tensorflow, [mnist_server.pid, *workers]))
+    assert not any(map(maps_tensorflow, [server.pid, *workers]))
 
 
 def test_the_arbiter_loads_no_engine(mnist_server: Server) -> None:

@@ -16,7 +16,8 @@ from service.serving.follower import Follower
 from service.serving.live import LiveFile
 from service.serving.predictor import Predictor
 from service.serving.registry import Registry
-from service.serving.watcher import Watcher, WatchLoop
+from service.serving.watch_loop import WatchLoop
+from service.serving.watcher import Watcher
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -69,20 +70,22 @@ class Runtime:
         )
 
 
+def image_limits(settings: Settings) -> ImageLimits:
+    """Return the limits on one encoded image."""
+    return ImageLimits(
+        max_bytes=settings.max_image_bytes,
+        max_pixels=settings.max_image_pixels,
+        max_side=settings.max_image_side,
+    )
+
+
 def create_app(settings: Settings) -> Flask:
     """Wire a worker's application and start its runtime; `app.extensions["convoy"].stop()` ends it.
 
     `settings.runtime_dir` must be set: it is what the workers of one server share.
     """
     runtime = Runtime(settings)
-    predictor = Predictor(
-        runtime.registry,
-        limits=ImageLimits(
-            max_bytes=settings.max_image_bytes,
-            max_pixels=settings.max_image_pixels,
-            max_side=settings.max_image_side,
-        ),
-    )
+    predictor = Predictor(limits=image_limits(settings), max_examples=settings.max_examples)
     app = Flask("convoy", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.config["MAX_FORM_PARTS"] = settings.max_images + 16

@@ -66,10 +66,6 @@ class ModelFailedError(UnavailableError):
     """The model is known, and could not be built; the message is its diagnosis."""
 
 
-class OverloadedError(UnavailableError):
-    """Too many requests wait already."""
-
-
 class DeadlineExceededError(ConvoyError):
     """The answer was not ready within the time a request may take."""
 

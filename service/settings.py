@@ -39,7 +39,7 @@ def _port(text: str) -> int:
 def _seconds(text: str) -> float:
     number = float(text)
     if not 0 < number < 1e9:
-        raise ValueError("must be a number of seconds over 0")
+        raise ValueError("must be a number over 0")
     return number
 
 
@@ -115,7 +115,9 @@ class Settings:
     max_image_bytes: int = _setting(20 * 2**20, "Largest encoded image.", parse=_bytes)
     max_image_pixels: int = _setting(50_000_000, "Most pixels of one image.", parse=_positive)
     max_image_side: int = _setting(20_000, "Longest side of one image in pixels.", parse=_positive)
-    max_images: int = _setting(1000, "Most encoded images in one request.", parse=_positive)
+    max_images: int = _setting(1000, "Most images in one request.", parse=_positive)
+    max_examples: int = _setting(50_000, "Most examples in one request, such as rows of an .npy.", parse=_positive)
+    read_timeout: float = _setting(10.0, "Seconds a client may pause while sending a request.", parse=_seconds)
     build_timeout: float = _setting(
         300.0, "Seconds a build may take, plus one per MiB of the saved file.", parse=_seconds
     )

@@ -4,7 +4,9 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import chain
 from typing import Any, NoReturn
 
 import numpy as np
@@ -23,12 +25,16 @@ from service.errors import (
 )
 from service.image.decode import sniff
 from service.image.npy import is_npy, read_npy
-from service.serving.predictor import Example, Numbers, Picture
+from service.serving.examples import Example, Numbers, Part, Picture, Unusable
 
 ACCEPTED = (
     "Send an image (JPEG, PNG, WebP, BMP, GIF or TIFF) as the body, multipart/form-data with files, "
     'JSON {"image": …} or {"images": […]}, or a .npy array.'
 )
+MAX_AXES = 8
+MAX_VALUES = 10_000_000
+"""Values a JSON body may hold: as objects they take some 32 bytes each."""
+MAX_LISTS = 4_000_000
 _DATA_URI = re.compile(r"data:(?P<type>[\w.+-]*/?[\w.+-]*)(;[\w=.+-]+)*;base64,", re.ASCII)
 
 
@@ -39,7 +45,8 @@ def read_examples(request: Request, *, inputs: Sequence[str], max_images: int) -
     """
     if request.content_encoding and request.content_encoding.lower() != "identity":
         raise UnsupportedBodyError(f"Content-Encoding {request.content_encoding} is not taken; send the body as it is.")
-    examples = _multipart(request, inputs) if request.mimetype == "multipart/form-data" else _single(request)
+    is_form = request.mimetype == "multipart/form-data" and "boundary" in request.mimetype_params
+    examples = _multipart(request, inputs) if is_form else _single(request)
     if len(examples) > max_images:
         raise TooLargeError(
             f"{len(examples)} images in one request; at most {max_images} are taken (an .npy may hold more)."
@@ -91,9 +98,19 @@ def _by_input(files: list[tuple[str, FileStorage]], inputs: Sequence[str]) -> li
     return [Example(dict(zip(columns, row, strict=True))) for row in rows]
 
 
-def _part(file: FileStorage) -> Picture | Numbers:
+def _part(file: FileStorage) -> Part:
     data = file.read()
-    return Numbers(read_npy(data)) if is_npy(data) else Picture(data, file.filename or None)
+    if not is_npy(data):
+        return Picture(data, file.filename or None)
+    return _or_unusable(lambda: Numbers(read_npy(data)))
+
+
+def _or_unusable(read: Callable[[], Part]) -> Part:
+    """Return what `read` gives, or its error as a part: one bad image must not cost the others their answers."""
+    try:
+        return read()
+    except RequestError as error:
+        return Unusable(error)
 
 
 def _from_json(body: bytes) -> list[Example]:
@@ -105,6 +122,8 @@ def _from_json(body: bytes) -> list[Example]:
 
 
 def _parsed(body: bytes) -> Any:
+    if body.count(b",") > MAX_VALUES or body.count(b"[") > MAX_LISTS:
+        raise TooLargeError(f"The JSON holds more than {MAX_VALUES:,} values or {MAX_LISTS:,} lists; send an .npy.")
     try:
         return json.loads(body, parse_constant=_refuse_constant)
     except RecursionError as error:
@@ -121,11 +140,11 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _json_example(value: Any) -> Example:
     if isinstance(value, dict):
-        return Example({str(name): _json_part(one) for name, one in value.items()})
-    return Example.of(_json_part(value))
+        return Example({name: _or_unusable(partial(_json_part, one)) for name, one in value.items()})
+    return Example.of(_or_unusable(partial(_json_part, value)))
 
 
-def _json_part(value: Any) -> Picture | Numbers:
+def _json_part(value: Any) -> Part:
     if isinstance(value, str):
         return Picture(_from_base64(value))
     if isinstance(value, list):
@@ -144,12 +163,19 @@ def _from_base64(text: str) -> bytes:
 
 
 def _array(nested: list[Any]) -> NDArray[Any]:
-    try:
-        array = np.asarray(nested)
-    except (ValueError, OverflowError, RecursionError) as error:
+    """Return nested lists of numbers as an array; each level is checked as a whole, at the speed of C."""
+    shape, flat = [len(nested)], nested
+    while (kinds := set(map(type, flat))) == {list}:
+        lengths = set(map(len, flat))
+        if len(lengths) > 1 or len(shape) >= MAX_AXES:
+            raise MisfitError("The numbers are ragged: every row must have as many values as the others.")
+        shape.append(lengths.pop())
+        flat = list(chain.from_iterable(flat))
+    if not kinds <= {int, float, bool}:
         raise MisfitError(
-            "The numbers are ragged: every row must have as many values, every value be a number."
-        ) from error
+            "The numbers are ragged or no numbers: every row must have as many values, all of them numbers."
+        )
+    array = np.array(flat).reshape(shape)
     if array.dtype.kind not in "biuf":
-        raise MisfitError("The lists must hold numbers only, none larger than a 64-bit number holds.")
+        raise MisfitError("The lists hold numbers larger than a 64-bit number.")
     return array

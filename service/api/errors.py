@@ -15,7 +15,6 @@ from service.errors import (
     MisfitError,
     ModelFailedError,
     ModelNotReadyError,
-    OverloadedError,
     TooLargeError,
     UnavailableError,
     UndecodableImageError,
@@ -35,7 +34,6 @@ _STATUS: dict[type[ConvoyError], tuple[int, str]] = {
     MisfitError: (422, "Does not fit the model"),
     ModelNotReadyError: (503, "Model not ready"),
     ModelFailedError: (503, "Model failed"),
-    OverloadedError: (503, "Overloaded"),
     DeadlineExceededError: (504, "Deadline exceeded"),
 }
 
@@ -45,6 +43,8 @@ def register(app: Flask) -> None:
     app.register_error_handler(ConvoyError, _domain)
     app.register_error_handler(ValidationError, _invalid)
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(BlockingIOError, _stalled)
+    app.register_error_handler(TimeoutError, _stalled)
     app.register_error_handler(Exception, _unforeseen)
 
 
@@ -62,6 +62,8 @@ def problem_response(body: dict[str, Any], *, headers: dict[str, str] | None = N
 
 
 def _problem(status: int, title: str, detail: str) -> dict[str, Any]:
+    # A lone surrogate from somebody's JSON cannot be written as UTF-8.
+    detail = detail.encode("utf-8", "backslashreplace").decode("utf-8")
     return {"type": "about:blank", "title": title, "status": status, "detail": detail}
 
 
@@ -104,6 +106,11 @@ _HINTS = {
     405: "This address does not take that method; the Allow header says which it takes.",
     500: "Something went wrong on our side; the log has the details.",
 }
+
+
+def _stalled(_: OSError) -> Response:
+    detail = "The rest of the request did not come; send it without long pauses."
+    return problem_response(_problem(408, "Request timeout", detail), headers={"Connection": "close"})
 
 
 def _unforeseen(error: Exception) -> Response:

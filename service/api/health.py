@@ -17,7 +17,7 @@ def blueprint(registry: Registry) -> Blueprint:
 
     @health.get("/readyz")
     def readyz() -> Response:
-        registry.refresh()
+        registry.refresh(wait=False)
         view = registry.view
         if view.ready:
             return json_response({"status": "ready"})

@@ -11,8 +11,9 @@ from service.api.render import card_body, json_response, layer_list, model_list,
 from service.api.schemas import PredictQuery
 from service.errors import ModelFailedError, ModelNotReadyError
 from service.serving.admission import deadline_in
+from service.serving.examples import Result
 from service.serving.live import VersionState
-from service.serving.predictor import Predictor, Result
+from service.serving.predictor import Predictor
 from service.serving.registry import Registry
 from service.settings import Settings
 
@@ -39,7 +40,7 @@ class _Views:
         self._settings = settings
 
     def models(self) -> Response:
-        self._registry.refresh()
+        self._registry.refresh(wait=False)
         view = self._registry.view
         held = {name: self._registry.loaded(name) for name in view.models}
         return json_response(model_list(view, {name: models[0] for name, models in held.items() if models}))
@@ -63,10 +64,10 @@ class _Views:
     def predict(self, name: str, version: str = "latest") -> Response:
         deadline = deadline_in(self._settings.request_timeout)
         query = PredictQuery().load(request.args.to_dict())
-        card = self._registry.get(name, _version(version)).card
-        inputs = [one.spec.name for one in card.inputs]
+        model = self._registry.get(name, _version(version))
+        inputs = [one.spec.name for one in model.card.inputs]
         examples = read_examples(request, inputs=inputs, max_images=self._settings.max_images)
-        result = self._predictor.predict(name, card.version, examples, top_k=query["top_k"], deadline=deadline)
+        result = self._predictor.predict(model, examples, top_k=query["top_k"], deadline=deadline)
         return _rendered(result, query)
 
     def _not_live(self, name: str, version: Version) -> Response:

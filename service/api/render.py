@@ -9,9 +9,9 @@ from flask import Response
 from service.api.errors import problem
 from service.model.card import ModelCard
 from service.model.head import Answer, Ranked
+from service.serving.examples import Prediction, Result
 from service.serving.live import LiveView, VersionState
 from service.serving.live_model import LiveModel
-from service.serving.predictor import Prediction, Result
 
 
 def json_response(body: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -25,7 +25,9 @@ def result_body(result: Result, *, layers: str, probabilities: bool) -> dict[str
     card = result.card
     body: dict[str, Any] = {
         "model": {"name": card.name, "version": card.version, "engine": card.engine},
-        "predictions": [_prediction(one, with_values=probabilities) for one in result.predictions],
+        "predictions": [
+            _prediction(index, one, with_values=probabilities) for index, one in enumerate(result.predictions)
+        ],
     }
     if layers != "none":
         body["layers"] = layer_list(card, full=layers == "full", batch=result.answered)
@@ -37,11 +39,11 @@ def layer_list(card: ModelCard, *, full: bool, batch: int | None = None) -> list
     return [layer.full(batch=batch) if full else layer.brief(batch=batch) for layer in card.facts.layers]
 
 
-def _prediction(one: Prediction, *, with_values: bool) -> dict[str, Any]:
+def _prediction(index: int, one: Prediction, *, with_values: bool) -> dict[str, Any]:
     origin = one.origin
     entry: dict[str, Any] = {
         "input": {
-            "index": origin.index,
+            "index": index,
             "filename": origin.filename,
             "format": origin.format,
             "size": origin.size,

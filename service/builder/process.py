@@ -151,7 +151,8 @@ def _listen(child: subprocess.Popen[bytes], progress: Progress) -> dict[str, Any
             progress(str(said["step"]))
         elif said:
             verdict = said
-    child.wait()
+    # NOTE: not reaped before its process group is ended: the number could be another's by then.
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     verdict.setdefault("last_words", tail.text())
     return verdict
 

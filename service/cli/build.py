@@ -48,7 +48,7 @@ def _built(source: Source, read: Settings) -> dict[str, object]:
             raise ModelError(source.problem)
         model = open_model(source, store=store, limits=limits, progress=progress)
     except (ModelError, BuildInterruptedError) as error:
-        click.echo(f"  failed: {error.message if isinstance(error, ModelError) else error}", err=True)
+        click.echo(f"  failed: {error.message}", err=True)
         return {"name": source.name, "version": source.version, "fingerprint": None, "diagnosis": str(error)}
     verified = model.card.facts.verification[0]
     click.echo(

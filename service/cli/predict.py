@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 import orjson
 
+from service.app import image_limits
 from service.cli.options import as_json, progress, read_settings, settings, store_and_limits
-from service.errors import RequestError, UndecodableImageError
-from service.image.decode import ImageLimits
-from service.serving.local import OneModel, open_model, source_of
-from service.serving.predictor import Example, Picture, Prediction, Predictor
-from service.settings import Settings
+from service.errors import UndecodableImageError
+from service.serving.examples import Example, Part, Picture, Prediction, Unusable
+from service.serving.local import open_model, source_of
+from service.serving.predictor import Predictor
 
 
 @click.command()
@@ -29,10 +29,10 @@ def predict(target: str, images: tuple[str, ...], top_k: int, as_json: bool, **g
     read = read_settings(**given)
     store, limits = store_and_limits(read)
     model = open_model(source_of(target, read.models_dir), store=store, limits=limits, progress=progress)
-    predictor = Predictor(OneModel(model), limits=_limits(read))
+    predictor = Predictor(limits=image_limits(read), max_examples=len(images))
     examples = [Example.of(_picture(name)) for name in images]
     deadline = time.monotonic() + 3600
-    result = predictor.predict(model.card.name, "latest", examples, top_k=top_k, deadline=deadline)
+    result = predictor.predict(model, examples, top_k=top_k, deadline=deadline)
     if as_json:
         from service.api.render import result_body
 
@@ -41,24 +41,22 @@ def predict(target: str, images: tuple[str, ...], top_k: int, as_json: bool, **g
     else:
         for prediction in result.predictions:
             click.echo(_line(prediction))
+        for note in dict.fromkeys(note for one in result.predictions for note in _notes(one)):
+            click.echo(f"note: {note}", err=True)
     if result.answered < len(result.predictions):
         sys.exit(1)
 
 
-def _limits(read: Settings) -> ImageLimits:
-    return ImageLimits(max_bytes=read.max_image_bytes, max_pixels=read.max_image_pixels, max_side=read.max_image_side)
-
-
-def _picture(name: str) -> Picture:
+def _picture(name: str) -> Part:
     try:
         return Picture(Path(name).read_bytes(), name)
     except OSError as error:
-        raise UndecodableImageError(f"{name} cannot be read: {error.strerror}.") from error
+        return Unusable(UndecodableImageError(f"{name} cannot be read: {error.strerror}."))
 
 
 def _line(prediction: Prediction) -> str:
     if prediction.error is not None:
-        return f"{prediction.origin.filename}: {_message(prediction.error)}"
+        return f"{prediction.origin.filename or 'picture'}: {prediction.error.message}"
     answers = []
     for answer in prediction.answers.values():
         ranked = answer.top if answer.chosen is None else answer.chosen
@@ -66,5 +64,5 @@ def _line(prediction: Prediction) -> str:
     return f"{prediction.origin.filename}: {' | '.join(answers)}"
 
 
-def _message(error: RequestError) -> str:
-    return error.message
+def _notes(prediction: Prediction) -> list[str]:
+    return [*prediction.warnings, *(note for answer in prediction.answers.values() for note in answer.warnings)]

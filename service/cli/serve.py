@@ -19,7 +19,7 @@ from service.settings import Settings
 @settings(
     "host", "port", "workers", "threads", "cache_dir", "bundles_dir", "runtime_dir", "poll_seconds", "ready",
     "request_timeout", "max_waiting", "max_body_bytes", "max_image_bytes", "max_image_pixels",
-    "max_image_side", "max_images", "build_timeout", "build_memory", "prune_days", "log_level",
+    "max_image_side", "max_images", "max_examples", "read_timeout", "build_timeout", "build_memory", "prune_days", "log_level",
 )  # fmt: skip
 def serve(models_dir: str | None, **given: str | None) -> None:
     """Serve a folder of saved models, or one saved file; build what is new.
@@ -60,7 +60,7 @@ def _greet(read: Settings, address: str) -> None:
         return
     picture = shlex.quote(str(_picture()))
     click.echo(f"Convoy listens on {address}. As soon as {name} is live:")
-    click.echo(f"  curl --data-binary @{picture} {address}/api/models/{name}/predict", nl=True)
+    click.echo(f"  curl --data-binary @{picture} {address}/api/models/{name}/predict")
 
 
 def _first_name(models_dir: Path) -> str | None:

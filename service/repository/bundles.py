@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +55,8 @@ class Bundle:
 
     path: Path
     facts: Description
+    stamp: tuple[int, ...]
+    """Changes whenever one of its files does."""
 
     @property
     def graph(self) -> Path:
@@ -93,6 +95,8 @@ class BundleStore:
     def __init__(self, cache_dir: Path, *, read_only: Path | None = None) -> None:
         self._cache = cache_dir
         self._read_only = read_only
+        self._read: dict[Path, Bundle] = {}
+        self._shunned: dict[Path, tuple[int, ...]] = {}
 
     @property
     def build_lock(self) -> Path:
@@ -102,11 +106,25 @@ class BundleStore:
     def find(self, name: str, fingerprint: str) -> Bundle | None:
         """Return the bundle, or None where there is none that can be read."""
         for store in filter(None, (self._read_only, self._cache)):
-            path = store / name / fingerprint
-            bundle = _read(path)
+            bundle = self._usable(store / name / fingerprint)
             if bundle is not None:
                 return bundle
         return None
+
+    def shun(self, bundle: Bundle) -> None:
+        """Have `find` pass over a damaged bundle for as long as its files stay as they are."""
+        self._shunned[bundle.path] = bundle.stamp
+
+    def _usable(self, path: Path) -> Bundle | None:
+        stamp = _stamp(path)
+        if stamp is None or self._shunned.get(path) == stamp:
+            return None
+        held = self._read.get(path)
+        if held is None or held.stamp != stamp:
+            held = _read(path, stamp)
+        if held is not None:
+            self._read[path] = held
+        return held
 
     @contextmanager
     def staging(self, name: str) -> Iterator[Path]:
@@ -127,21 +145,17 @@ class BundleStore:
     def add(self, staged: Path, name: str, fingerprint: str) -> Bundle:
         """Move a finished staging folder into its place by rename, replacing one that could not be read."""
         target = self._cache / name / fingerprint
-        if _read(target) is None:
+        if self._usable(target) is None:
             shutil.rmtree(target, ignore_errors=True)
             try:
                 staged.chmod(0o755)
                 staged.rename(target)
             except OSError as error:
                 raise BuildInterruptedError(f"The bundle could not be put in place: {error.strerror}.") from error
-        bundle = _read(target)
+        bundle = self._usable(target)
         if bundle is None:
             raise BuildInterruptedError("The bundle that was just built cannot be read back.")
         return bundle
-
-    def discard(self, name: str, fingerprint: str) -> None:
-        """Delete a bundle from the writable cache, so that it is built again."""
-        shutil.rmtree(self._cache / name / fingerprint, ignore_errors=True)
 
     def diagnosis(self, name: str, fingerprint: str) -> str | None:
         """Return why this very file could not be built by this version of Convoy, if that is known."""
@@ -170,10 +184,14 @@ class BundleStore:
         except OSError:
             return  # read-only, or in the read-only store: never pruned
 
-    def prune(self, *, days: float) -> list[Path]:
-        """Delete cached bundles unused for `days`, and staging folders left by a killed build; return them."""
+    def prune(self, *, days: float, in_use: Collection[str] = ()) -> list[Path]:
+        """Delete cached bundles unused for `days`, and staging folders left by a killed build; return them.
+
+        Bundles with a fingerprint that is `in_use` stay.
+        """
         limit = time.time() - days * _DAY
-        old = [path for path in self._entries() if _last_used(path) < _limit_of(path, limit)]
+        entries = [path for path in self._entries() if path.name not in in_use]
+        old = [path for path in entries if _last_used(path) < _limit_of(path, limit)]
         for path in old:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
         return old
@@ -195,12 +213,19 @@ def _last_used(path: Path) -> float:
         return time.time()
 
 
-def _read(path: Path) -> Bundle | None:
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """Return inode and time of each file of a bundle; None where one is missing."""
+    try:
+        found = [(path / name).stat() for name in (_FACTS, GRAPH, _PROBES)]
+    except OSError:
+        return None
+    return tuple(number for status in found for number in (status.st_ino, status.st_mtime_ns, status.st_size))
+
+
+def _read(path: Path, stamp: tuple[int, ...]) -> Bundle | None:
     try:
         facts = Description.from_json(json.loads((path / _FACTS).read_text("utf-8")))
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         log.warning("bundle %s cannot be read (%s); it will be built again", path.name, type(error).__name__)
         return None
-    return Bundle(path, facts) if (path / GRAPH).is_file() else None
+    return Bundle(path, facts, stamp)

@@ -4,7 +4,6 @@ A model is `<name>/<version>/<saved file>`, `<name>/<saved file>` or `<name>.ker
 """
 
 import hashlib
-import logging
 import os
 import re
 from collections import defaultdict
@@ -13,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.errors import ModelClashError
-
-log = logging.getLogger(__name__)
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 SIDECAR = "model.toml"
@@ -36,7 +33,8 @@ class Source:
     """A saved file as one version of a model.
 
     `sidecars` are the places its `model.toml` may lie, the nearest last. `problem` says why the file cannot
-    be used at all (a clash, a name that fits no URL), or is None.
+    be used at all (a clash, a name that fits no URL), or is None; `is_unreadable` marks a folder that
+    could not be looked into, which says nothing about what lies in it.
     """
 
     name: str
@@ -45,6 +43,7 @@ class Source:
     stamp: Stamp
     sidecars: tuple[Path, ...]
     problem: str | None = None
+    is_unreadable: bool = False
 
 
 def find_sources(root: Path) -> list[Source]:
@@ -94,32 +93,40 @@ def _in_folder(root: Path) -> Iterator[Source | None]:
     for entry in _entries(root):
         if entry.is_dir():
             yield from _in_model_folder(root, entry)
-        elif is_saved_model(entry):
+        elif is_saved_model(entry) and entry.is_file():
             beside = (root / entry.stem / SIDECAR, entry.with_suffix(".toml"))
             yield _source(entry.stem, 1, entry, beside)
 
 
 def _in_model_folder(root: Path, folder: Path) -> Iterator[Source | None]:
-    for entry in _readable_entries(folder):
+    try:
+        entries = _entries(folder)
+    except OSError as error:
+        yield _unreadable(folder, error)
+        return
+    for entry in entries:
         if entry.is_dir() and _is_version(entry.name):
             sidecars = (folder / SIDECAR, entry / SIDECAR)
-            for file in _saved_files(entry):
-                yield _source(folder.name, int(entry.name), file, sidecars)
+            yield from _in_version_folder(folder.name, entry, sidecars)
         elif entry.is_file() and is_saved_model(entry):
             yield _source(folder.name, 1, entry, (root / f"{folder.name}.toml", folder / SIDECAR))
 
 
-def _saved_files(folder: Path) -> list[Path]:
-    return [entry for entry in _readable_entries(folder) if is_saved_model(entry) and entry.is_file()]
-
-
-def _readable_entries(folder: Path) -> list[Path]:
-    """Return what a subfolder holds; nothing where it went meanwhile or may not be read."""
+def _in_version_folder(name: str, folder: Path, sidecars: tuple[Path, ...]) -> Iterator[Source | None]:
     try:
-        return _entries(folder)
+        files = [entry for entry in _entries(folder) if is_saved_model(entry) and entry.is_file()]
     except OSError as error:
-        log.warning("%s cannot be read: %s", folder.name, error.strerror)
-        return []
+        yield _unreadable(folder, error, name=name, version=int(folder.name))
+        return
+    for file in files:
+        yield _source(name, int(folder.name), file, sidecars)
+
+
+def _unreadable(folder: Path, error: OSError, *, name: str | None = None, version: int = 1) -> Source | None:
+    if isinstance(error, FileNotFoundError):
+        return None  # it went between the listing and the look
+    problem = f"The folder {folder.name} cannot be read: {error.strerror}."
+    return Source(name or folder.name, version, folder, Stamp(0, 0, 0), (), problem, is_unreadable=True)
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -1,6 +1,8 @@
 """Owns the arbiter: `convoy serve` becomes gunicorn's master process. Imports neither TensorFlow nor an engine."""
 
 import shutil
+import socket
+import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 from gunicorn.app.base import Application
 
 import service
+from service.serving.live import LiveFile
 from service.settings import Settings
 
 _CONFIG = Path(service.__file__).with_name("gunicorn.conf.py")
@@ -18,10 +21,12 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
     """Serve until told to stop; `on_ready` is called with the address once the socket listens."""
     owns_runtime_dir = settings.runtime_dir is None
     settings = settings.with_runtime_dir()
+    assert settings.runtime_dir is not None
+    LiveFile(settings.runtime_dir).remove()  # what an earlier server left in a kept folder is no news of this one
     try:
         _Arbiter(settings, on_ready).run()
     finally:
-        if owns_runtime_dir and settings.runtime_dir:
+        if owns_runtime_dir:
             shutil.rmtree(settings.runtime_dir, ignore_errors=True)
 
 
@@ -57,9 +62,23 @@ class _Arbiter(Application):  # type: ignore[misc] # gunicorn has no types
         return create_app(self._settings)
 
     def _when_ready(self, server: Any) -> None:
+        for listener in server.LISTENERS:
+            _bound_reads(listener.sock, seconds=self._settings.read_timeout)
         host, port = server.LISTENERS[0].sock.getsockname()[:2]
         shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, _bracketed(host))
         self._on_ready(f"http://{shown}:{port}")
+
+
+def _bound_reads(sock: socket.socket, *, seconds: float) -> None:
+    """Have a client that stops sending lose its connection; accepted sockets inherit both options on Linux.
+
+    gunicorn reads bodies from blocking sockets without a time limit: a few stalled ones would hold every thread.
+    """
+    whole, part = int(seconds), int(seconds % 1 * 1_000_000)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", whole, part))
+    if hasattr(socket, "TCP_DEFER_ACCEPT"):
+        # A connection is handed over with its first bytes, so that an idle one costs no thread.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, max(1, whole))
 
 
 def _bracketed(host: str) -> str:

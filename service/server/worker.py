@@ -12,22 +12,39 @@ from service.serving.admission import arrived_at
 
 RETRY_SECONDS = 1
 _DRAINED = 65536
+_PROBE = b"GET /healthz "
 
 
-def _refusal() -> bytes:
-    body = orjson.dumps(
-        {
-            "type": "about:blank",
-            "title": "Overloaded",
-            "status": 503,
-            "detail": "Too many requests wait for this server already; try again in a moment.",
-        }
-    )
+def _response(status: str, kind: str, body: dict[str, Any], *, retry_after: int | None = None) -> bytes:
+    """Return a whole HTTP response, ready to be sent as it is."""
+    data = orjson.dumps(body)
+    retry = "" if retry_after is None else f"Retry-After: {retry_after}\r\n"
     head = (
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
-        f"Retry-After: {RETRY_SECONDS}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n{retry}Connection: close\r\nContent-Length: {len(data)}\r\n\r\n"
     )
-    return head.encode("ascii") + body
+    return head.encode("ascii") + data
+
+
+_REFUSAL = _response(
+    "503 Service Unavailable",
+    "application/problem+json",
+    {
+        "type": "about:blank",
+        "title": "Overloaded",
+        "status": 503,
+        "detail": "Too many requests wait for this server already; try again in a moment.",
+    },
+    retry_after=RETRY_SECONDS,
+)
+_ALIVE = _response("200 OK", "application/json", {"status": "ok"})
+
+
+def _asks_for_health(sock: socket.socket) -> bool:
+    """Return whether a liveness probe waits to be read: being busy must not get a server killed."""
+    try:
+        return sock.recv(len(_PROBE), socket.MSG_PEEK) == _PROBE
+    except OSError:
+        return False
 
 
 class QueueWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
@@ -37,7 +54,6 @@ class QueueWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     """
 
     max_waiting = 64
-    _refused = _refusal()
 
     def enqueue_req(self, conn: Any) -> None:
         """Queue a connection that has a request to read, or refuse it."""
@@ -57,7 +73,7 @@ class QueueWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self.nr_conns -= 1
         with contextlib.suppress(OSError):
             conn.sock.setblocking(False)
-            conn.sock.send(self._refused)
+            conn.sock.send(_ALIVE if _asks_for_health(conn.sock) else _REFUSAL)
             conn.sock.shutdown(socket.SHUT_WR)
             conn.sock.recv(_DRAINED)  # unread bytes would make the close a reset, and lose the answer
         conn.close()

@@ -97,6 +97,10 @@ class LiveFile:
         except FileNotFoundError:
             return LiveView()
 
+    def remove(self) -> None:
+        """Remove the view, if there is one."""
+        self._path.unlink(missing_ok=True)
+
     def write(self, view: LiveView) -> None:
         """Replace the view."""
         descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=".live-")

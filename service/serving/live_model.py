@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.engine.base import Arrays, Engine
 from service.engine.litert import LiteRtEngine
-from service.errors import BrokenModelError, DeadlineExceededError, DisagreementError
+from service.errors import BrokenModelError, DeadlineExceededError, DisagreementError, MisfitError
 from service.model.agreement import largest_difference
 from service.model.card import ModelCard, compose_card
 from service.model.sidecar import Sidecar
@@ -42,14 +41,25 @@ class LiveModel:
             chunk = {name: array[start : start + CHUNK] for name, array in inputs.items()}
             waited += self._enter(deadline)
             try:
-                parts.append(self.engine.run(chunk))
+                parts.append(self._run_chunk(chunk))
             finally:
                 self.lock.release()
         return _joined(parts), waited
 
+    def _run_chunk(self, chunk: Arrays) -> dict[str, NDArray[Any]]:
+        try:
+            return self.engine.run(chunk)
+        except (RuntimeError, ValueError) as error:
+            if not any(None in one.spec.item_shape for one in self.card.inputs):
+                raise
+            shapes = ", ".join(f"{name} {list(array.shape[1:])}" for name, array in chunk.items())
+            raise MisfitError(
+                f"The model cannot run on an input of this size ({shapes}); send a larger one."
+            ) from error
+
     def _enter(self, deadline: float) -> float:
         began = time.monotonic()
-        if not self.lock.acquire(timeout=max(0.0, deadline - began)):
+        if began > deadline or not self.lock.acquire(timeout=max(0.0, deadline - began)):
             raise DeadlineExceededError("The answer was not ready in time; send fewer images, or try again later.")
         return time.monotonic() - began
 
@@ -58,9 +68,6 @@ def _joined(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
     if len(parts) == 1:
         return parts[0]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-Loader = Callable[[Bundle, Sidecar, int, str], LiveModel]
 
 
 def load_model(bundle: Bundle, sidecar: Sidecar, version: int, fingerprint: str) -> LiveModel:
@@ -92,7 +99,7 @@ def _check_probes(engine: Engine, bundle: Bundle) -> None:
     try:
         found = engine.run(probes.inputs)
         engine.run({name: array[:WARM_BATCH] for name, array in probes.inputs.items()})
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, KeyError) as error:
         raise BrokenModelError("The bundle's graph cannot be run; it will be built again.") from error
     difference = largest_difference(found, probes.outputs)
     if not difference.is_allowed:

@@ -48,14 +48,3 @@ def open_model(source: Source, *, store: BundleStore, limits: BuildLimits, progr
     """Build a source if need be, and load it; raises ModelError or BuildInterruptedError."""
     bundle, fingerprint = bundle_of(source, store, limits, progress)
     return load_model(bundle, parse_sidecar(read_sidecar(source)), source.version, fingerprint)
-
-
-class OneModel:
-    """Stands in for a registry where there is one model and no server."""
-
-    def __init__(self, model: LiveModel) -> None:
-        self._model = model
-
-    def get(self, name: str, version: int | str = "latest") -> LiveModel:
-        """Return the model, whatever is asked for."""
-        return self._model

@@ -1,6 +1,6 @@
 """Owns which versions of a model are served: the latest, all, or those its sidecar lists."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from service.model.sidecar import ServePolicy
 from service.serving.live import VersionState
@@ -9,17 +9,23 @@ StateOf = Callable[[int], VersionState]
 
 
 def chosen_versions(
-    versions: Sequence[int], *, serve: ServePolicy, state_of: StateOf, before: Mapping[int, VersionState]
+    versions: Sequence[int],
+    *,
+    serve: ServePolicy,
+    labelled: Collection[int] = (),
+    state_of: StateOf,
+    before: Mapping[int, VersionState],
 ) -> dict[int, VersionState]:
     """Return the state of the versions worth having one, `versions` being those on disk, highest first.
+
+    A version that has a label is wanted under every policy.
 
     Under `latest` an older version is asked for only until a newer one is live: one that was live stays so
     meanwhile, another is built only where all newer ones failed.
     """
-    if serve == "latest":
-        return _latest(versions, state_of, before)
-    listed = versions if serve == "all" else [one for one in versions if one in serve]
-    return {version: state_of(version) for version in listed}
+    chosen = _latest(versions, state_of, before) if serve == "latest" else {}
+    wanted = [one for one in versions if one in labelled or serve == "all" or (serve != "latest" and one in serve)]
+    return chosen | {version: state_of(version) for version in wanted if version not in chosen}
 
 
 def _latest(versions: Sequence[int], state_of: StateOf, before: Mapping[int, VersionState]) -> dict[int, VersionState]:

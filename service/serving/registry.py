@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 
-from service.errors import ConvoyError, ModelFailedError, ModelNotReadyError, UnknownModelError
+from service.errors import BrokenModelError, ConvoyError, ModelFailedError, ModelNotReadyError, UnknownModelError
 from service.model.sidecar import Sidecar
 from service.repository.bundles import BundleStore
 from service.repository.sidecar import parse_sidecar
@@ -55,16 +55,21 @@ class Registry:
         """Return what this worker holds of a model, highest version first."""
         return self._by_name.get(name, [])
 
-    def refresh(self) -> None:
-        """Catch up with `live.json` if it changed: load what is new, then swap, and let go of what went."""
-        if not self._is_behind():
+    def refresh(self, *, wait: bool = True) -> None:
+        """Catch up with `live.json` if it changed: load what is new, then swap, and let go of what went.
+
+        Without `wait` it returns at once where another thread is at it.
+        """
+        if not self._is_behind() or not self._refreshing.acquire(blocking=wait):
             return
-        with self._refreshing:
+        try:
             stamp = self._file.stamp()
             if self._is_behind():
                 is_complete = self._catch_up(self._file.read())
                 self._stamp = stamp
                 self._retry_at = None if is_complete else time.monotonic() + RETRY_SECONDS
+        finally:
+            self._refreshing.release()
 
     def _is_behind(self) -> bool:
         is_retry_due = self._retry_at is not None and time.monotonic() >= self._retry_at
@@ -114,7 +119,11 @@ class Registry:
         if bundle is None:
             raise ModelNotReadyError(f"The bundle of {name!r} is gone; it will be built again.")
         log.info("loading %s version %d", name, version)
-        return load_model(bundle, sidecar, version, fingerprint)
+        try:
+            return load_model(bundle, sidecar, version, fingerprint)
+        except BrokenModelError:
+            self._store.shun(bundle)  # another copy, or one built anew, is found from now on
+            raise
 
     def _held(self, name: str, version: int | str) -> LiveModel | None:
         if version == "latest":
@@ -123,9 +132,10 @@ class Registry:
         return None if number is None else self._models.get((name, number))
 
     def _labelled(self, name: str, label: str) -> int | None:
-        for model in self.loaded(name):
-            if label in model.card.sidecar.version_labels:
-                return model.card.sidecar.version_labels[label]
+        for state in self._view.models.get(name, {}).values():
+            labels = state.sidecar.get("versions", {}).get("labels", {})
+            if label in labels:
+                return int(labels[label])
         return None
 
     def _number(self, name: str, version: int | str) -> int | None:

@@ -1,5 +1,6 @@
 """Whatever a stranger sends is answered with a 4xx that says what was wrong; no worker dies of it."""
 
+import base64
 import json
 import struct
 import zlib
@@ -188,3 +189,33 @@ def assert_is_problem(response: Any, status: int) -> None:
     assert "Traceback" not in response.text
     assert "/work" not in response.text
     assert "site-packages" not in response.text
+
+
+def test_one_bad_image_costs_the_others_nothing(mnist_server: Server) -> None:
+    good = base64.b64encode(DIGIT).decode()
+    bad = ["%%%", "data:image/png,x", [[1, 2], [3]], [["a"]], None, [[1] * 27] * 27, "bm8="]
+
+    body = mnist_server.predict("mnist", json={"images": [good, *bad, good]}).json()
+
+    assert [one.get("error", {}).get("status") for one in body["predictions"]] == [
+        None, 400, 400, 422, 422, 422, 422, 400, None,
+    ]  # fmt: skip
+    assert [one["input"]["index"] for one in body["predictions"]] == list(range(9))
+    assert body["layers"][0]["output_shape"][0] == 2
+
+
+def test_json_that_would_fill_the_memory_is_refused_at_once(mnist_server: Server) -> None:
+    hostile = [
+        b'{"image": [' + b"[]," * 10_000_000 + b"[]]}",
+        b'{"image": ["' + b"a" * 5_000_000 + b'"' + b',""' * 5_000 + b"]}",
+        b'{"image": [' + b"0," * 20_000_000 + b"0]}",
+        b'{"\\ud800": 1}',
+        b'{"image": {"\\ud800": [1]}}',
+    ]
+    for body in hostile:
+        response = mnist_server.predict("mnist", body, headers={"Content-Type": "application/json"})
+        assert response.status_code in (413, 422), response.text[:200]
+
+
+def test_more_examples_than_are_taken_at_a_time_are_refused(mnist_server: Server) -> None:
+    assert_is_problem(mnist_server.predict("mnist", npy(np.zeros((60_000, 28, 28), np.uint8))), 413)

@@ -1,5 +1,7 @@
 """The models folder while a server runs: files come, are replaced, break and go."""
 
+import http.client
+import json
 import os
 import shutil
 import signal
@@ -173,6 +175,80 @@ def test_a_broken_new_version_leaves_the_old_one_serving(serve: Serve, tmp_path:
     assert server.states() == {"toy": {1: "live", 2: "failed"}}
     assert server.predict("toy", npy(SMALL)).json()["model"]["version"] == 1
     assert server.is_ready()
+
+
+def test_a_request_whose_version_is_replaced_during_its_upload_is_answered_by_that_version(
+    serve: Serve, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models"
+    toys.save_small_cnn(folder / "toy/1/model.keras", seed=1)
+    server = serve(folder, workers=1, read_timeout=60).wait_ready()
+    body = npy(SMALL)
+    host, port = server.url.removeprefix("http://").split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=60)
+    connection.putrequest("POST", "/api/models/toy/predict")
+    connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body[:100])
+
+    toys.save_small_cnn(folder / "toy/2/model.keras", seed=2)
+    wait_for(lambda: server.states() == {"toy": {2: "live"}}, what="version 2 alone")
+    connection.send(body[100:])
+
+    answer = connection.getresponse()
+    assert answer.status == 200
+    assert json.loads(answer.read())["model"]["version"] in (1, 2)
+
+
+def test_a_mistake_in_the_sidecar_leaves_every_served_version_as_it_was(serve: Serve, tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    for version in (1, 2):
+        toys.save_small_cnn(folder / f"toy/{version}/model.keras", seed=version)
+    (folder / "toy/model.toml").write_text('[versions]\nserve = "all"\nlabels = { stable = 1 }\n')
+    server = serve(folder, workers=1).wait_ready()
+    wait_for(lambda: server.states() == {"toy": {1: "live", 2: "live"}}, what="both versions")
+    assert server.get("/api/models/toy/versions/stable").json()["version"] == 1
+
+    (folder / "toy/model.toml").write_text('[versions]\nserv = "all"\n')
+    wait_for(lambda: "serve" in server.get("/api/models/toy").json().get("diagnosis", ""), what="a diagnosis")
+
+    assert server.states() == {"toy": {1: "live", 2: "live"}}
+
+
+def test_a_labelled_version_is_served_beside_the_latest(serve: Serve, tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    for version in (3, 4):
+        toys.save_small_cnn(folder / f"toy/{version}/model.keras", seed=version)
+    (folder / "toy/model.toml").write_text("[versions]\nlabels = { stable = 3, canary = 4 }\n")
+    server = serve(folder, workers=1).wait_ready()
+    wait_for(lambda: server.states() == {"toy": {3: "live", 4: "live"}}, what="both versions")
+
+    def version(path: str) -> int:
+        return int(server.post(f"/api/models/toy{path}/predict", npy(SMALL)).json()["model"]["version"])
+
+    assert [version(path) for path in ("/versions/stable", "/versions/canary", "/versions/3", "")] == [3, 4, 3, 4]
+
+
+def test_a_kept_runtime_folder_does_not_make_a_new_server_ready(serve: Serve, models: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "run"
+    serve(models, workers=1, runtime_dir=kept).wait_ready().stop()
+    assert (kept / "live.json").exists()
+
+    server = serve(models, workers=1, runtime_dir=kept, cache_dir=tmp_path / "fresh-cache")
+
+    assert server.get("/readyz").status_code == 503
+
+
+def test_a_damaged_bundle_in_the_read_only_store_is_replaced_by_one_in_the_cache(
+    serve: Serve, models: Path, tmp_path: Path
+) -> None:
+    baked = tmp_path / "baked"
+    serve(models, workers=1, cache_dir=baked).wait_ready().stop()
+    next(baked.glob("mnist/*/model.tflite")).write_bytes(b"broken")
+
+    server = serve(models, workers=2, bundles_dir=baked, cache_dir=tmp_path / "own").wait_ready()
+
+    assert [server.predict("mnist", DIGIT).status_code for _ in range(10)] == [200] * 10
+    assert server.log.count("built mnist") == 1
 
 
 def test_a_corrected_label_is_live_without_a_build(serve: Serve, tmp_path: Path) -> None:

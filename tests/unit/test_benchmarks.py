@@ -88,6 +88,13 @@ def test_what_wrk_prints_is_read_without_answers_of_another_status() -> None:
     assert read_wrk(f"Running 2s test\n{line}\n") == Load(100, 50.0, 1.5, 9.0, errors=11)
 
 
+def test_a_load_that_wrk_saw_no_answer_of_is_an_error_without_latency() -> None:
+    line = '{"requests": 0, "duration_us": 2000000, "bad_status": 0, "broken": 0, "p50_us": 0, "p99_us": 0}'
+    load = read_wrk(line)
+    assert (load.requests, load.per_second, load.errors) == (0, 0.0, 1)
+    assert math.isnan(load.p50_ms)
+
+
 @pytest.mark.parametrize(("percent", "expected"), [(50, 50.0), (99, 99.0), (100, 100.0)])
 def test_a_percentile_is_one_of_the_values(percent: float, expected: float) -> None:
     assert percentile([float(one) for one in range(100, 0, -1)], percent) == expected

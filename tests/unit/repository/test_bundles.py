@@ -87,10 +87,18 @@ def test_a_bundle_can_be_read_by_other_users(store: BundleStore) -> None:
     assert add_bundle(store, PRINT).path.stat().st_mode & 0o055 == 0o055
 
 
-def test_a_discarded_bundle_is_gone(store: BundleStore) -> None:
-    add_bundle(store, PRINT)
-    store.discard("brightest", PRINT)
+def test_a_shunned_bundle_is_passed_over_until_its_files_change(store: BundleStore) -> None:
+    bundle = add_bundle(store, PRINT)
+    store.shun(bundle)
     assert store.find("brightest", PRINT) is None
+    (bundle.path / "model.tflite").write_bytes(b"another graph")
+    assert store.find("brightest", PRINT) is not None
+
+
+def test_a_shunned_bundle_is_replaced_by_one_built_anew(store: BundleStore) -> None:
+    store.shun(add_bundle(store, PRINT))
+    add_bundle(store, PRINT)
+    assert store.find("brightest", PRINT) is not None
 
 
 # --------------------------------------------------------------------------------------- whole or not at all
@@ -215,9 +223,11 @@ def test_the_cache_is_looked_up_where_the_read_only_store_has_none(
     assert version_of(both) == 1
 
 
-def test_discarding_never_touches_the_read_only_store(both: BundleStore) -> None:
-    both.discard("brightest", PRINT)
-    assert version_of(both) == 7
+def test_the_cache_is_looked_up_where_the_read_only_bundle_is_shunned(both: BundleStore) -> None:
+    bundle = both.find("brightest", PRINT)
+    assert bundle is not None
+    both.shun(bundle)
+    assert version_of(both) == 1
 
 
 def test_pruning_never_touches_the_read_only_store(both: BundleStore, tmp_path: Path) -> None:

@@ -1,0 +1,140 @@
+"""Owns the state of one version: is its file whole, is it built, can its bundle and its sidecar go live?"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from service.errors import BrokenModelError, ConvoyError, SidecarError
+from service.model.sidecar import ServePolicy
+from service.repository.bundles import Bundle, BundleStore, fingerprint_of
+from service.repository.sidecar import parse_sidecar, read_sidecar
+from service.repository.sources import Source, Stamp, sha256_of, stamp_of
+from service.serving.builds import Builds
+from service.serving.live import VersionState
+from service.serving.live_model import load_model
+
+log = logging.getLogger(__name__)
+
+_Proof = tuple[str, int, str, tuple[int, ...], str]
+
+
+class Appraiser:
+    """Says of each source what it is worth; remembers hashes and proofs, so that a steady look costs little."""
+
+    def __init__(self, store: BundleStore, builds: Builds) -> None:
+        self._store = store
+        self._builds = builds
+        self._stamps: dict[Path, Stamp] = {}
+        self._hashes: dict[tuple[Path, Stamp], str] = {}
+        self._proved: dict[_Proof, str | None] = {}
+        self._rebuilt: set[tuple[str, str]] = set()
+
+    def state(self, source: Source, before: VersionState | None, *, is_first_look: bool) -> VersionState:
+        """Return the state of one version; what was live before stays live where its successor is not ready."""
+        if source.problem:
+            return VersionState("failed", diagnosis=source.problem)
+        sidecar, sidecar_problem = _sidecar(source)
+        fingerprint = self._fingerprint(source, is_first_look=is_first_look)
+        if fingerprint is None:
+            return _keep_serving(before, VersionState("building", None, sidecar, step="waiting until it is copied"))
+        found = self._built(source, fingerprint, sidecar)
+        if isinstance(found, VersionState):
+            return _keep_serving(before, found)
+        try:
+            problem = sidecar_problem or self._prove(found, source, fingerprint, sidecar)
+        except BrokenModelError:
+            return _keep_serving(before, self._built_again(found, source, fingerprint, sidecar))
+        if problem:
+            return _keep_serving(before, VersionState("failed", fingerprint, sidecar, diagnosis=problem))
+        self._store.mark_used(source.name, fingerprint)
+        return VersionState("live", fingerprint, sidecar)
+
+    def remember(self, sources: list[Source]) -> None:
+        """Note how the files looked, to tell at the next look whether they stood still; forget those that went."""
+        self._stamps = {source.path: source.stamp for source in sources}
+        self._hashes = {key: self._hashes[key] for key in self._stamps.items() if key in self._hashes}
+        known = {(source.name, source.version) for source in sources}
+        self._proved = {proof: problem for proof, problem in self._proved.items() if proof[:2] in known}
+
+    def _fingerprint(self, source: Source, *, is_first_look: bool) -> str | None:
+        """Return the fingerprint of a file that stood still over two looks, or has a bundle already at the first."""
+        is_stable = self._stamps.get(source.path) == source.stamp
+        if not is_stable and not is_first_look:
+            return None
+        fingerprint = self._hashed(source)
+        if is_stable or fingerprint is None:
+            return fingerprint
+        return fingerprint if self._store.find(source.name, fingerprint) else None
+
+    def _hashed(self, source: Source) -> str | None:
+        key = (source.path, source.stamp)
+        try:
+            if key not in self._hashes:
+                self._hashes[key] = fingerprint_of(sha256_of(source.path))
+            return self._hashes[key] if stamp_of(source.path) == source.stamp else None
+        except OSError:
+            return None
+
+    def _built(self, source: Source, fingerprint: str, sidecar: dict[str, Any]) -> Bundle | VersionState:
+        bundle = self._store.find(source.name, fingerprint)
+        if bundle is not None:
+            return bundle
+        diagnosis = self._builds.diagnosis(source.name, fingerprint)
+        if diagnosis is not None:
+            return VersionState("failed", fingerprint, sidecar, diagnosis=diagnosis)
+        return VersionState("building", fingerprint, sidecar, step=self._builds.request(source, fingerprint))
+
+    def _built_again(self, bundle: Bundle, source: Source, fingerprint: str, sidecar: dict[str, Any]) -> VersionState:
+        self._store.shun(bundle)
+        if (source.name, fingerprint) in self._rebuilt:
+            diagnosis = "The bundle built from this file cannot be loaded, not even after it was built again."
+            return VersionState("failed", fingerprint, sidecar, diagnosis=diagnosis)
+        log.warning("the bundle of %s version %d is damaged; building it again", source.name, source.version)
+        self._rebuilt.add((source.name, fingerprint))
+        return VersionState("building", fingerprint, sidecar, step=self._builds.request(source, fingerprint))
+
+    def _prove(self, bundle: Bundle, source: Source, fingerprint: str, sidecar: dict[str, Any]) -> str | None:
+        """Return why a bundle cannot go live with this sidecar, or None; each pair is tried once.
+
+        Raises BrokenModelError where the bundle itself is damaged.
+        """
+        proof = (source.name, source.version, fingerprint, bundle.stamp, repr(sidecar))
+        if proof not in self._proved:
+            self._proved[proof] = _problem_of(bundle, source.version, fingerprint, sidecar)
+        return self._proved[proof]
+
+
+def policy_of(source: Source) -> tuple[ServePolicy, tuple[int, ...]] | None:
+    """Return which versions a model's sidecar wants served, and those it labels; None where it cannot be read."""
+    try:
+        sidecar = parse_sidecar(read_sidecar(source))
+    except SidecarError:
+        return None
+    return sidecar.serve, tuple(sidecar.version_labels.values())
+
+
+def _sidecar(source: Source) -> tuple[dict[str, Any], str | None]:
+    try:
+        return read_sidecar(source), None
+    except SidecarError as error:
+        return {}, error.message
+
+
+def _keep_serving(before: VersionState | None, found: VersionState) -> VersionState:
+    """Return the version as it was where it is live (with the new diagnosis beside it), else as it was found."""
+    if before is None or before.state != "live":
+        return found
+    return VersionState("live", before.fingerprint, before.sidecar, diagnosis=found.diagnosis, step=found.step)
+
+
+def _problem_of(bundle: Bundle, version: int, fingerprint: str, sidecar: dict[str, Any]) -> str | None:
+    try:
+        load_model(bundle, parse_sidecar(sidecar), version, fingerprint)
+    except BrokenModelError:
+        raise
+    except ConvoyError as error:
+        return error.message
+    except Exception as error:
+        log.exception("a bundle cannot be loaded")
+        raise BrokenModelError("The bundle cannot be loaded.") from error
+    return None

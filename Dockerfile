@@ -1,4 +1,5 @@
-# Convoy in an image: `docker build -t convoy .`, then `docker run -p 8000:8000 convoy`.
+# Convoy in an image: `docker build -t convoy .`, then `docker run --init -p 127.0.0.1:8000:8000 convoy`.
+# docs/container.md has the volumes and the traps.
 # Behind a mirror: `--build-arg PIP_INDEX_URL=...` (and PIP_CERT=... for its certificate).
 
 # ---- deps: the locked dependencies alone, so that a change of code does not install TensorFlow again
@@ -9,7 +10,9 @@ ARG PIP_CERT
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/convoy
 COPY requirements/build.txt /tmp/build.txt
-RUN /opt/convoy/bin/pip install -q --no-deps --require-hashes --only-binary :all: -r /tmp/build.txt
+# TensorFlow's C++ headers (290 MB) only serve to compile operations of one's own.
+RUN /opt/convoy/bin/pip install -q --no-deps --require-hashes --only-binary :all: -r /tmp/build.txt \
+ && rm -rf /opt/convoy/lib/python3*/site-packages/tensorflow/include
 
 # ---- package: the wheel, made with the locked build backend and without a network
 FROM deps AS package
@@ -20,9 +23,11 @@ RUN /opt/convoy/bin/pip wheel -q --no-deps --no-index --no-build-isolation --whe
 
 # ---- the image that runs
 FROM python:3.13-slim-trixie AS final
+# /cache is 1777: a volume made for it can be written under `--user` too.
 RUN groupadd --gid 10001 convoy \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin convoy \
- && install -d -o 10001 -g 10001 /models /cache
+ && install -d -o 10001 -g 10001 /models \
+ && install -d -o 10001 -g 10001 -m 1777 /cache
 COPY --from=deps /opt/convoy /opt/convoy
 COPY --from=package /wheel /wheel
 RUN /opt/convoy/bin/pip install -q --no-deps --no-index --no-cache-dir /wheel/*.whl
@@ -41,8 +46,8 @@ WORKDIR /models
 VOLUME ["/cache"]
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-# The proxy variables of the environment are left out: this asks the container itself.
-HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import os; from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open('http://127.0.0.1:' + os.environ['CONVOY_PORT'] + '/healthz', timeout=4)"]
+# Liveness alone: a model that cannot be built must not have the container restarted.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "import http.client, os, sys; ask = http.client.HTTPConnection('127.0.0.1', int(os.environ['CONVOY_PORT']), timeout=4); ask.request('GET', '/healthz'); sys.exit(ask.getresponse().status != 200)"]
 ENTRYPOINT ["convoy"]
 CMD ["serve"]

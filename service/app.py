@@ -91,6 +91,7 @@ def create_app(settings: Settings) -> Flask:
     app.config["MAX_FORM_PARTS"] = settings.max_images + 16
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_image_bytes
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
     app.register_blueprint(native.blueprint(runtime.registry, predictor, settings))
     app.register_blueprint(health.blueprint(runtime.registry))
     errors.register(app)

@@ -11,6 +11,8 @@ from typing import Any
 from service.errors import SettingsError
 
 PREFIX = "CONVOY_"
+_PYTHONS_WORDS = ("invalid literal", "could not convert", "Exceeds the limit", "cannot convert")
+_LONGEST_SHOWN = 80
 _UNITS = {"": 1, "k": 2**10, "kib": 2**10, "m": 2**20, "mib": 2**20, "g": 2**30, "gib": 2**30}
 
 
@@ -168,7 +170,11 @@ def _parsed(name: str, text: str, parse: Callable[[str], Any]) -> Any:
     try:
         return parse(text)
     except (ValueError, OverflowError, RuntimeError) as error:
-        raise SettingsError(f"{PREFIX}{name.upper()} (or --{name.replace('_', '-')}) is {text!r}: {error}.") from error
+        reason = "must be a number" if str(error).startswith(_PYTHONS_WORDS) else error
+        shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+        raise SettingsError(
+            f"{PREFIX}{name.upper()} (or --{name.replace('_', '-')}) is {shown!r}: {reason}."
+        ) from error
 
 
 def misspelt_settings(environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -45,13 +45,22 @@ def read_examples(request: Request, *, inputs: Sequence[str], max_images: int) -
     """
     if request.content_encoding and request.content_encoding.lower() != "identity":
         raise UnsupportedBodyError(f"Content-Encoding {request.content_encoding} is not taken; send the body as it is.")
-    is_form = request.mimetype == "multipart/form-data" and "boundary" in request.mimetype_params
-    examples = _multipart(request, inputs) if is_form else _single(request)
+    try:
+        examples = _examples(request, inputs)
+    except (BlockingIOError, TimeoutError):
+        raise
+    except OSError as error:
+        raise MalformedBodyError("The body broke off or its chunks are malformed; send it whole.") from error
     if len(examples) > max_images:
         raise TooLargeError(
             f"{len(examples)} images in one request; at most {max_images} are taken (an .npy may hold more)."
         )
     return examples
+
+
+def _examples(request: Request, inputs: Sequence[str]) -> list[Example]:
+    is_form = request.mimetype == "multipart/form-data" and "boundary" in request.mimetype_params
+    return _multipart(request, inputs) if is_form else _single(request)
 
 
 def _single(request: Request) -> list[Example]:
@@ -70,6 +79,8 @@ def _single(request: Request) -> list[Example]:
 def _refusal(mimetype: str) -> RequestError:
     if mimetype.startswith("image/") or mimetype in ("", "application/octet-stream"):
         return UndecodableImageError(f"The body is no image of a kind that can be decoded. {ACCEPTED}")
+    if mimetype.startswith("multipart/"):
+        return MalformedBodyError(f"The form says no boundary; let the client set the Content-Type. {ACCEPTED}")
     if mimetype == "application/x-www-form-urlencoded":
         return UndecodableImageError(
             "The body came as a form and is no image; with curl, use --data-binary @file, not -d @file. " + ACCEPTED

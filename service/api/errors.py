@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from flask import Flask, Response
 from marshmallow import ValidationError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from service.errors import (
     ConvoyError,
@@ -92,6 +92,8 @@ def _flat(texts: Any) -> list[Any]:
 
 
 def _http(error: HTTPException) -> Response:
+    if isinstance(error, ClientDisconnected):
+        return _stalled(error)
     status = error.code or 500
     detail = _HINTS.get(status) or error.description or error.name
     if isinstance(error, RequestEntityTooLarge):
@@ -108,7 +110,7 @@ _HINTS = {
 }
 
 
-def _stalled(_: OSError) -> Response:
+def _stalled(_: Exception) -> Response:
     detail = "The rest of the request did not come; send it without long pauses."
     return problem_response(_problem(408, "Request timeout", detail), headers={"Connection": "close"})
 

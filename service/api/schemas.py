@@ -19,7 +19,7 @@ class PredictBody(Schema):
     """The JSON body of a prediction: one `image` or several `images`, each left as it came."""
 
     image = fields.Raw()
-    images = fields.List(fields.Raw(), validate=validate.Length(min=1))
+    images = fields.List(fields.Raw(allow_none=True), validate=validate.Length(min=1))
 
     @validates_schema
     def _exactly_one(self, data: dict[str, Any], **_: Any) -> None:

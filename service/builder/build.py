@@ -1,6 +1,7 @@
 """Owns the order of a build: copy, scan, load, inspect, export, verify, write. Runs in the child process only."""
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from service.model.description import Description, SourceFacts, Verification
 from service.repository.bundles import GRAPH, fingerprint_of, write_bundle
 
 _CHUNK = 2**20
+_COPY = "source"
 
 
 def build(
@@ -42,8 +44,7 @@ def build(
         model, staged / GRAPH, inputs=facts.inputs, outputs=facts.outputs, layers=output_layers(model)
     )
     progress("writing the bundle")
-    for leftover in staged.glob("source.*"):
-        leftover.unlink()
+    shutil.rmtree(staged / _COPY)
     origin = SourceFacts(source.name, report.size, sha256, report.written_with, loaded_by)
     facts = _completed(facts, origin, verification)
     write_bundle(staged, facts, make_probes(model, inputs=facts.inputs, outputs=facts.outputs))
@@ -66,7 +67,8 @@ def describe(model: Any, report: ScanReport, *, name: str, version: int) -> Desc
 
 def _private_copy(source: Path, staged: Path) -> tuple[Path, str]:
     """Copy the source, so that what is scanned is what is loaded; return the copy and its SHA-256."""
-    copy = staged / "source.saved"
+    copy = staged / _COPY / source.name
+    copy.parent.mkdir()
     digest = hashlib.sha256()
     with source.open("rb") as read, copy.open("wb") as write:
         while chunk := read.read(_CHUNK):

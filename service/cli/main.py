@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import signal
 import sys
 from typing import Any
 
@@ -33,6 +34,8 @@ class _Group(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
+        # NOTE: process 1 of a container loses a signal that has no handler; this comes before a command's imports.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         try:
             return super().invoke(ctx)
         except ConvoyError as error:
@@ -46,20 +49,24 @@ class _OneLine(click.ClickException):
         return " ".join(self.message.split())
 
 
+_HELP = """Drop a saved Keras CNN into a folder; get an image-classification API.
+
+\b
+Try it:
+  convoy serve models                    serve a folder of saved models on http://127.0.0.1:8000
+  convoy serve my_model.keras            serve one file
+  convoy predict my_model.keras cat.jpg  one answer, without a server
+  convoy layers my_model.keras           what the network looks like
+"""
+
+
 @click.group(
     cls=_Group,
+    help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Every option is also an environment variable, shown in [brackets] by `convoy COMMAND --help`.",
 )
 @click.version_option(service.__version__, prog_name="convoy")
 def main() -> None:
-    r"""Drop a saved Keras CNN into a folder; get an image-classification API.
-
-    \b
-    Try it:
-      convoy serve models            serve a folder of saved models on http://127.0.0.1:8000
-      convoy serve my_model.keras    serve one file
-      convoy predict my_model.keras cat.jpg   one answer, without a server
-      convoy layers my_model.keras   what the network looks like
-    """
+    """Be the command `convoy`."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(message)s")

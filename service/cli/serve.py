@@ -1,7 +1,9 @@
 """Owns `convoy serve`."""
 
 import logging
+import os
 import shlex
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -19,7 +21,8 @@ from service.settings import Settings
 @settings(
     "host", "port", "workers", "threads", "cache_dir", "bundles_dir", "runtime_dir", "poll_seconds", "ready",
     "request_timeout", "max_waiting", "max_body_bytes", "max_image_bytes", "max_image_pixels",
-    "max_image_side", "max_images", "max_examples", "read_timeout", "build_timeout", "build_memory", "prune_days", "log_level",
+    "max_image_side", "max_images", "max_examples", "read_timeout", "build_timeout", "build_memory", "prune_days",
+    "log_level",
 )  # fmt: skip
 def serve(models_dir: str | None, **given: str | None) -> None:
     """Serve a folder of saved models, or one saved file; build what is new.
@@ -27,6 +30,7 @@ def serve(models_dir: str | None, **given: str | None) -> None:
     Files dropped into the folder while the server runs go live by themselves, a new version
     (models/NAME/2/model.keras) replaces the old one, a removed file goes.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until gunicorn sets its own
     read = existing_models_dir(read_settings(models_dir=models_dir, **given), given=models_dir)
     _check_port(read)
     logging.basicConfig(
@@ -35,6 +39,7 @@ def serve(models_dir: str | None, **given: str | None) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         force=True,
     )
+    _warn_of_cache(read)
     from service.server.arbiter import serve as run
 
     run(read, on_ready=lambda address: _greet(read, address))
@@ -53,6 +58,16 @@ def _check_port(read: Settings) -> None:
         ) from error
 
 
+def _warn_of_cache(read: Settings) -> None:
+    try:
+        read.cache_dir.mkdir(parents=True, exist_ok=True)
+        is_writable = os.access(read.cache_dir, os.W_OK)
+    except OSError:
+        is_writable = False
+    if not is_writable:
+        click.echo(f"warning: {read.cache_dir} cannot be written; only models built before can be served.", err=True)
+
+
 def _greet(read: Settings, address: str) -> None:
     name = _first_name(read.models_dir)
     if name is None:
@@ -68,7 +83,8 @@ def _first_name(models_dir: Path) -> str | None:
         sources = find_sources(models_dir)
     except OSError:
         return None
-    return min(sources, key=lambda one: one.stamp.size).name if sources else None
+    usable = [one for one in sources if one.problem is None]
+    return min(usable, key=lambda one: one.stamp.size).name if usable else None
 
 
 def _picture() -> Path:

@@ -20,6 +20,7 @@ from service.model.sidecar import OutputSettings, Sidecar
 from service.repository.sources import Source
 
 _LARGEST_INTEGER = 2**63
+_LONGEST_SIDE = 4096
 MAX_SIDECAR_BYTES = 4 * 2**20
 
 
@@ -145,11 +146,15 @@ class _Size(fields.Field[tuple[int | None, int | None]]):
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> tuple[int | None, int | None]:
         if _is_pair(value):
             return (value[0], value[1])
-        raise ValidationError("must be [height, width] in pixels.")
+        raise ValidationError(f"must be [height, width] in pixels, each from 1 to {_LONGEST_SIDE}.")
 
 
 def _is_pair(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(type(one) is int and one > 0 for one in value)
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(type(one) is int and 0 < one <= _LONGEST_SIDE for one in value)
+    )
 
 
 class _Scale(fields.Field[Any]):

@@ -123,8 +123,8 @@ def _in_version_folder(name: str, folder: Path, sidecars: tuple[Path, ...]) -> I
 
 
 def _unreadable(folder: Path, error: OSError, *, name: str | None = None, version: int = 1) -> Source | None:
-    if isinstance(error, FileNotFoundError):
-        return None  # it went between the listing and the look
+    if isinstance(error, FileNotFoundError) or not _NAME.fullmatch(name or folder.name):
+        return None  # it went between the listing and the look, or is no model's, such as lost+found
     problem = f"The folder {folder.name} cannot be read: {error.strerror}."
     return Source(name or folder.name, version, folder, Stamp(0, 0, 0), (), problem, is_unreadable=True)
 
@@ -144,7 +144,7 @@ def _source(name: str, version: int, path: Path, sidecars: tuple[Path, ...]) -> 
         stamp = stamp_of(path)
     except OSError:
         return None  # it went between the listing and the look
-    return Source(name, version, path, stamp, sidecars, _name_problem(name))
+    return Source(name, version, path, stamp, sidecars, _name_problem(name) or _access_problem(path))
 
 
 def _name_problem(name: str) -> str | None:
@@ -154,6 +154,12 @@ def _name_problem(name: str) -> str | None:
         f"The name {name!r} cannot be used in an address; "
         "rename it to 1 to 64 letters, digits, dots, dashes and underscores."
     )
+
+
+def _access_problem(path: Path) -> str | None:
+    if os.access(path, os.R_OK):
+        return None
+    return f"{path.name} may not be read by the user that runs the server; allow it, for example with chmod a+r."
 
 
 def _without_clashes(sources: Iterable[Source]) -> list[Source]:

@@ -1,5 +1,6 @@
 """Owns the arbiter: `convoy serve` becomes gunicorn's master process. Imports neither TensorFlow nor an engine."""
 
+import os
 import shutil
 import socket
 import struct
@@ -19,14 +20,15 @@ _CONFIG = Path(service.__file__).with_name("gunicorn.conf.py")
 
 def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
     """Serve until told to stop; `on_ready` is called with the address once the socket listens."""
-    owns_runtime_dir = settings.runtime_dir is None
+    owns_runtime_dir, arbiter = settings.runtime_dir is None, os.getpid()
     settings = settings.with_runtime_dir()
     assert settings.runtime_dir is not None
     LiveFile(settings.runtime_dir).remove()  # what an earlier server left in a kept folder is no news of this one
     try:
         _Arbiter(settings, on_ready).run()
     finally:
-        if owns_runtime_dir:
+        # NOTE: workers are forked inside run(), and leave through here as well.
+        if owns_runtime_dir and os.getpid() == arbiter:
             shutil.rmtree(settings.runtime_dir, ignore_errors=True)
 
 

@@ -40,9 +40,9 @@ _ALIVE = _response("200 OK", "application/json", {"status": "ok"})
 
 
 def _asks_for_health(sock: socket.socket) -> bool:
-    """Return whether a liveness probe waits to be read: being busy must not get a server killed."""
+    """Return whether a liveness probe waits to be read."""
     try:
-        return sock.recv(len(_PROBE), socket.MSG_PEEK) == _PROBE
+        return sock.recv(len(_PROBE), socket.MSG_PEEK | socket.MSG_DONTWAIT) == _PROBE
     except OSError:
         return False
 
@@ -50,30 +50,33 @@ def _asks_for_health(sock: socket.socket) -> bool:
 class QueueWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     """A gthread worker that answers 503 at once when `max_waiting` requests wait for a thread already.
 
-    gunicorn's own queue has no bound, and the application never sees what waits in it.
+    gunicorn's own queue has no bound, and the application never sees what waits in it. The liveness probe is answered
+    by the loop that accepts connections: a server must not be killed for being busy.
     """
 
     max_waiting = 64
 
     def enqueue_req(self, conn: Any) -> None:
-        """Queue a connection that has a request to read, or refuse it."""
-        if self.tpool._work_queue.qsize() >= self.max_waiting:
-            self._refuse(conn)
-            return
-        conn.arrived = time.monotonic()
-        super().enqueue_req(conn)
+        """Queue a connection that has a request to read, or answer it at once."""
+        if _asks_for_health(conn.sock):
+            self._answer(conn, _ALIVE)
+        elif self.tpool._work_queue.qsize() >= self.max_waiting:
+            self._answer(conn, _REFUSAL)
+        else:
+            conn.arrived = time.monotonic()
+            super().enqueue_req(conn)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Run the application; it reads from `arrived_at` how long the request has waited."""
         arrived_at.set(conn.arrived)
         return super().handle_request(req, conn)
 
-    def _refuse(self, conn: Any) -> None:
+    def _answer(self, conn: Any, response: bytes) -> None:
         # NOTE: this runs in the thread that accepts connections: nothing here may block.
         self.nr_conns -= 1
         with contextlib.suppress(OSError):
             conn.sock.setblocking(False)
-            conn.sock.send(_ALIVE if _asks_for_health(conn.sock) else _REFUSAL)
+            conn.sock.send(response)
             conn.sock.shutdown(socket.SHUT_WR)
             conn.sock.recv(_DRAINED)  # unread bytes would make the close a reset, and lose the answer
         conn.close()

@@ -115,15 +115,14 @@ class Registry:
     def _load(self, key: _Key, state: VersionState, sidecar: Sidecar) -> LiveModel:
         name, version = key
         fingerprint = state.fingerprint or ""
-        bundle = self._store.find(name, fingerprint)
-        if bundle is None:
-            raise ModelNotReadyError(f"The bundle of {name!r} is gone; it will be built again.")
         log.info("loading %s version %d", name, version)
-        try:
-            return load_model(bundle, sidecar, version, fingerprint)
-        except BrokenModelError:
-            self._store.shun(bundle)  # another copy, or one built anew, is found from now on
-            raise
+        while (bundle := self._store.find(name, fingerprint)) is not None:
+            try:
+                return load_model(bundle, sidecar, version, fingerprint)
+            except BrokenModelError as error:
+                log.warning("a bundle of %s version %d is damaged: %s", name, version, error.message)
+                self._store.shun(bundle)  # there may be another copy of it
+        raise ModelNotReadyError(f"The bundle of {name!r} is gone; it will be built again.")
 
     def _held(self, name: str, version: int | str) -> LiveModel | None:
         if version == "latest":

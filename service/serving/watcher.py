@@ -95,7 +95,7 @@ class Watcher:
     def _versions(self, name: str, sources: dict[int, Source], before: _Versions) -> _Versions:
         """Decide the state of each version, highest first, until the serving policy is content."""
         serve, labelled = self._policy(name, sources[max(sources)], before)
-        return chosen_versions(
+        chosen = chosen_versions(
             sorted(sources, reverse=True),
             serve=serve,
             labelled=labelled,
@@ -104,6 +104,7 @@ class Watcher:
             ),
             before=before,
         )
+        return chosen or _none_on_disk(serve, sources)
 
     def _policy(self, name: str, source: Source, before: _Versions) -> tuple[ServePolicy, tuple[int, ...]]:
         """Return the policy; a sidecar that cannot be read leaves the one before in force."""
@@ -142,6 +143,12 @@ class Watcher:
         in_use = {state.fingerprint for state in states if state.fingerprint}
         for path in self._store.prune(days=self._prune_days, in_use=in_use):
             log.info("pruned %s/%s, unused for %g days", path.parent.name, path.name, self._prune_days)
+
+
+def _none_on_disk(serve: ServePolicy, sources: dict[int, Source]) -> _Versions:
+    listed = ", ".join(map(str, sorted(sources)))
+    diagnosis = f"[versions] serve = {list(serve)} names no version that is there; there is {listed}."
+    return {max(sources): VersionState("failed", diagnosis=diagnosis)}
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -1,5 +1,6 @@
 """The models folder while a server runs: files come, are replaced, break and go."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -194,9 +195,10 @@ def test_a_request_whose_version_is_replaced_during_its_upload_is_answered_by_th
     wait_for(lambda: server.states() == {"toy": {2: "live"}}, what="version 2 alone")
     connection.send(body[100:])
 
-    answer = connection.getresponse()
-    assert answer.status == 200
-    assert json.loads(answer.read())["model"]["version"] in (1, 2)
+    with contextlib.closing(connection):
+        answer = connection.getresponse()
+        assert answer.status == 200
+        assert json.loads(answer.read())["model"]["version"] in (1, 2)
 
 
 def test_a_mistake_in_the_sidecar_leaves_every_served_version_as_it_was(serve: Serve, tmp_path: Path) -> None:
@@ -222,10 +224,10 @@ def test_a_labelled_version_is_served_beside_the_latest(serve: Serve, tmp_path: 
     server = serve(folder, workers=1).wait_ready()
     wait_for(lambda: server.states() == {"toy": {3: "live", 4: "live"}}, what="both versions")
 
-    def version(path: str) -> int:
+    def answered_by(path: str) -> int:
         return int(server.post(f"/api/models/toy{path}/predict", npy(SMALL)).json()["model"]["version"])
 
-    assert [version(path) for path in ("/versions/stable", "/versions/canary", "/versions/3", "")] == [3, 4, 3, 4]
+    assert [answered_by(path) for path in ("/versions/stable", "/versions/canary", "/versions/3", "")] == [3, 4, 3, 4]
 
 
 def test_a_kept_runtime_folder_does_not_make_a_new_server_ready(serve: Serve, models: Path, tmp_path: Path) -> None:
@@ -369,6 +371,32 @@ def test_each_worker_that_dies_is_replaced_and_answers(serve: Serve, models: Pat
     wait_for(lambda: len(server.workers()) == 2 and not set(server.workers()) & set(before), what="new workers")
 
     wait_for(lambda: is_answered(server), what="an answer")
+
+
+def test_a_reload_and_the_end_of_one_worker_leave_the_server_serving(serve: Serve, models: Path) -> None:
+    server = serve(models, workers=2).wait_ready()
+    first = server.workers()
+
+    os.kill(first[0], signal.SIGTERM)
+    wait_for(lambda: len(server.workers()) == 2 and first[0] not in server.workers(), what="a replacement")
+    assert server.predict("mnist", DIGIT).status_code == 200
+    second = server.workers()
+    os.kill(server.pid, signal.SIGHUP)
+    wait_for(lambda: len(server.workers()) == 2 and not set(second) & set(server.workers()), what="a reload")
+
+    wait_for(lambda: is_answered(server), what="an answer")
+    toys.save_small_cnn(models / "toy.keras", seed=91)
+    server.wait_state("toy", 1, "live")
+
+
+def test_things_that_are_no_files_are_passed_over(serve: Serve, models: Path) -> None:
+    os.mkfifo(models / "pipe.keras")
+    (models / "folder.keras").mkdir()
+    (models / "lost+found").mkdir()
+
+    server = serve(models, workers=1).wait_ready()
+
+    assert server.states() == {"mnist": {1: "live"}}
 
 
 def is_answered(server: Server) -> bool:

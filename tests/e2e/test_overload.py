@@ -106,8 +106,11 @@ def is_alive(server: Server) -> bool:
 
 def test_the_liveness_probe_is_answered_while_the_queue_is_full(serve: Serve, models: Path) -> None:
     server = serve(models, workers=1, threads=1, max_waiting=1, read_timeout=5).wait_ready()
-    stalled = [stalled_post(server) for _ in range(3)]
+    stalled = []
     try:
+        for _ in range(10):  # one is being read, one waits, the rest are refused
+            stalled.append(stalled_post(server))
+            time.sleep(0.05)
         statuses = [requests.get(f"{server.url}/healthz", timeout=2).status_code for _ in range(5)]
         refused = requests.get(f"{server.url}/api/models", timeout=2)
         assert statuses == [200] * 5

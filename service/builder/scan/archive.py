@@ -39,7 +39,7 @@ _LOCAL_MAGIC = b"PK\x03\x04"
 # What else comes as a zip archive: the end of a member's name, and what to say.
 _LOOKALIKES = (
     ("data.pkl", "a PyTorch model. Convoy serves Keras models: rebuild it in Keras and copy the weights."),
-    ("saved_model.pb", "a zipped SavedModel folder. Unpack it and drop the folder."),
+    ("saved_model.pb", "a zipped SavedModel folder. Save the model as .keras instead."),
     (f"/{CONFIG}", "a zipped folder around a Keras model. Zip the files themselves, or use `model.save`."),
     (".keras", "a zip archive around a saved model. Unpack it and drop the `.keras` file."),
     (".h5", "a zip archive around an HDF5 model. Unpack it and drop the `.h5` file."),

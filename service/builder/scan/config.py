@@ -80,6 +80,5 @@ def _check_text(key: str, text: str, place: Place) -> None:
         if key.endswith(endings) and text not in names:
             raise UnsupportedModelError(
                 f"{place}: {shown(text)} is no {what} of Keras. Convoy runs no code from a model file: use"
-                " one of Keras' own, or build where you trust the code with `convoy build --trust-code"
-                " my_layers.py`."
+                " one of Keras' own and save the model again."
             )

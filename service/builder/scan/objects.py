@@ -33,8 +33,7 @@ _NUMERIC = ("float", "bfloat", "int", "uint", "bool", "complex")
 _KERAS_ROOTS = frozenset(("keras", "tf_keras", "tensorflow", "tf"))
 _CUSTOM = (
     "which is not part of Keras. Convoy runs no code from a model file. Rebuild the model from stock"
-    " layers, or, where you trust the code, build it yourself with `convoy build --trust-code"
-    " my_layers.py`: the server then sees only the finished graph."
+    " layers and save it again."
 )
 
 

@@ -211,7 +211,7 @@ CUSTOM = {
 def test_a_custom_class_is_unsupported_and_the_way_out_is_named(part: Any, what: str) -> None:
     message = refusal(model(part), UnsupportedModelError)
     assert message.startswith(f"Layer `suspect`: custom class {what}")
-    assert "`convoy build --trust-code my_layers.py`" in message
+    assert "Rebuild the model from stock layers" in message
 
 
 def test_a_subclassed_model_is_unsupported() -> None:

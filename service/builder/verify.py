@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from service.builder.tap import has_head, tapped_graph, without_heads
 from service.engine.base import Arrays
 from service.engine.litert import LiteRtEngine
-from service.errors import DisagreementError, UnsupportedModelError
+from service.errors import BrokenModelError, DisagreementError, UnsupportedModelError
 from service.model.agreement import Difference, largest_difference
 from service.model.description import InputFacts, OutputFacts, Verification
 from service.model.tensors import TensorSpec
@@ -47,6 +47,7 @@ def verify_litert(
     allowed, UnsupportedModelError where LiteRT cannot run the graph.
     """
     cases = list(cases_for(inputs))
+    _check_alive(run_keras(model, cases[0].inputs, outputs))
     served = _compare(model, graph, cases, inputs, outputs, tap=None)
     with tempfile.TemporaryDirectory() as folder:
         tapped = Path(folder) / "tapped.tflite"
@@ -54,6 +55,11 @@ def verify_litert(
             before = _compare(model, tapped, cases, inputs, outputs, tap=layers)
             return _report("before the head", [served, before], len(cases))
     return _report("outputs", [served], len(cases))
+
+
+def _check_alive(answers: dict[str, NDArray[Any]]) -> None:
+    if not any(np.isfinite(array).any() for array in answers.values()):
+        raise BrokenModelError("The model answers nothing but NaN: its weights are damaged, or its training diverged.")
 
 
 def _report(compared: str, differences: list[Difference], cases: int) -> Verification:
@@ -136,7 +142,7 @@ def _run(engine: LiteRtEngine, case: Case) -> dict[str, NDArray[Any]]:
         return engine.run(case.inputs)
     except (RuntimeError, ValueError) as error:
         raise UnsupportedModelError(
-            "LiteRT cannot run the exported graph; it holds an operation that only TensorFlow has. "
+            "LiteRT cannot run the exported graph, often because of an operation that only TensorFlow has. "
             f"LiteRT said: {' '.join(str(error).split())[:200]}"
         ) from error
 

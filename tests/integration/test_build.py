@@ -15,7 +15,13 @@ import pytest
 
 from service.builder.build import build as build_here
 from service.builder.process import BuildLimits, build_bundle
-from service.errors import BuildInterruptedError, ModelError, UnsafeModelError
+from service.errors import (
+    BrokenModelError,
+    BuildInterruptedError,
+    ModelError,
+    UnsafeModelError,
+    UnsupportedModelError,
+)
 from service.model.sidecar import Sidecar
 from service.repository.bundles import Bundle, BundleStore, fingerprint_of
 from service.repository.sources import find_sources, sha256_of
@@ -158,7 +164,9 @@ def test_a_nested_model_shows_its_layers_under_its_name(build: Build) -> None:
     assert "backbone/conv" in names
     assert_answers_as_keras(live, model, (2, 8, 8, 3))
     assert live.card.facts.parameters == model.count_params()
-    assert next(one for one in live.card.facts.layers if one.type == "Flatten").order == "row, column, channel"
+    flatten = next(one for one in live.card.facts.layers if one.type == "Flatten")
+    assert flatten.order == "row, column, channel"
+    assert flatten.inbound == ("backbone/conv",)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +225,93 @@ def test_agreement_is_judged_before_a_softmax_however_it_is_written(build: Build
         assert verification.compared == "before the head"
         assert 0 < verification.max_relative <= 1
         assert verification.cases >= 5
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        lambda: [layers.Reshape((3,))],
+        lambda: [layers.Flatten()],
+        lambda: [layers.Dropout(0.5)],
+        lambda: [layers.Activation("linear", dtype="float32")],
+        lambda: [layers.Reshape((1, 1, 3))],
+    ],
+    ids=["reshape", "flatten", "dropout", "linear activation", "map of one"],
+)
+def test_a_softmax_behind_a_reshape_is_not_applied_twice(build: Build, behind: Callable[[], list[Any]]) -> None:
+    model = sequential(keras.Input((6, 6, 1)), layers.Flatten(), layers.Dense(3, activation="softmax"), *behind())
+    live = build(model)
+
+    assert live.card.outputs[0].head == "softmax"
+    assert len(live.card.outputs[0].labels) == 3
+
+
+def test_a_softmax_as_a_bare_operation_counts_and_a_logarithm_is_no_logit(build: Build) -> None:
+    image = keras.Input((6, 6, 1))
+    dense = layers.Dense(3)(layers.Flatten()(image))
+
+    assert build(randomised(keras.Model(image, keras.ops.softmax(dense)))).card.outputs[0].head == "softmax"
+    assert build(randomised(keras.Model(image, keras.ops.exp(dense)))).card.outputs[0].head == "scores"
+
+
+def test_a_map_is_refused_as_no_classifier(build: Build) -> None:
+    with pytest.raises(UnsupportedModelError, match="a map, not a vector of classes"):
+        build(sequential(keras.Input((8, 8, 1)), layers.Conv2D(2, 3, activation="softmax")))
+
+
+def test_weights_that_are_not_numbers_are_refused(build: Build) -> None:
+    model = sequential(keras.Input((6, 6, 1)), layers.Flatten(), layers.Dense(3, activation="softmax"))
+    model.set_weights([np.full(weight.shape, np.nan) for weight in model.get_weights()])
+
+    with pytest.raises(BrokenModelError, match="NaN"):
+        build(model)
+
+
+def test_scaling_is_found_for_each_input_by_itself(build: Build) -> None:
+    one, other = keras.Input((6, 6, 3), name="one"), keras.Input((6, 6, 3), name="other")
+    scaled = layers.Rescaling(1 / 255)(one)
+    joined = layers.Concatenate()([layers.Flatten()(scaled), layers.Flatten()(other)])
+    cards = build(randomised(keras.Model([one, other], layers.Dense(2)(joined)))).card.inputs
+
+    assert [card.recipe.scale for card in cards if card.recipe] == ["0..255", "0..1"]
+
+
+@pytest.mark.parametrize("family", ["mobilenet_v2", "resnet50", "densenet"])
+def test_preprocess_input_written_into_the_graph_is_not_done_twice(build: Build, family: str) -> None:
+    image = keras.Input((8, 8, 3))
+    scaled = getattr(keras.applications, family).preprocess_input(image)
+    model = randomised(keras.Model(image, layers.Dense(2)(layers.Flatten()(layers.Conv2D(2, 3)(scaled)))))
+    live = build(model)
+
+    assert live.card.inputs[0].recipe is not None
+    assert live.card.inputs[0].recipe.scale == "0..255"
+    assert_answers_as_keras(live, model, (2, 8, 8, 3), high=255)
+
+
+def test_dense_on_a_map_sees_one_position_and_reshape_and_permute_keep_the_axes(build: Build) -> None:
+    model = sequential(
+        keras.Input((784,)),
+        layers.Reshape((28, 28, 1)),
+        layers.Conv2D(4, 3),
+        layers.Dense(5),
+        layers.Permute((2, 1, 3)),
+        layers.Flatten(),
+        layers.Dense(2),
+    )
+    found = build(model).card.facts.layers
+
+    assert [one.receptive_field for one in found] == [(1, 1), (1, 1), (3, 3), (3, 3), (3, 3), (28, 28), (28, 28)]
+    assert found[5].order == "column, row, channel"
+
+
+def test_an_input_of_bytes_is_described_as_such(build: Build) -> None:
+    image = keras.Input((6, 6, 3), dtype="uint8")
+    model = randomised(keras.Model(image, layers.Dense(2)(layers.Flatten()(layers.Rescaling(1 / 255)(image)))))
+    live = build(model)
+
+    assert (live.card.facts.layers[0].dtype, live.card.facts.layers[0].activation_bytes) == ("uint8", 6 * 6 * 3)
+    assert live.card.inputs[0].recipe is not None
+    assert live.card.inputs[0].recipe.scale == "0..255"
 
 
 @pytest.mark.parametrize(

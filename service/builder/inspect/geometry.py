@@ -13,7 +13,7 @@ import numpy as np
 from service.model.tensors import Shape
 
 _WINDOWS = ("kernel_size", "pool_size")
-_WHOLE = ("Flatten", "Dense", "Reshape")
+_SQUEEZED = ("Reshape", "Squeeze", "ExpandDims")
 _KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
 _UNCOUNTED = ("RNN", "LSTM", "GRU", "Attention", "Einsum")
 
@@ -40,10 +40,17 @@ def axes_of(shape: Shape | tuple[Shape, ...] | None, data_format: str) -> tuple[
     return ("row", "column", "channel") if data_format == "channels_last" else ("channel", "row", "column")
 
 
-def look_through(layer: Any, before: View, image: tuple[int | None, int | None]) -> View:
-    """Return the view after `layer`; `image` is the input's (height, width), None where free."""
+def look_through(layer: Any, before: View, image: tuple[int | None, int | None], *, shapes: tuple[Any, Any]) -> View:
+    """Return the view after `layer`; `image` is the input's (height, width), None where free.
+
+    `shapes` are those of the layer's input and output.
+    """
     kind = type(layer).__name__
-    if kind in _WHOLE or kind.startswith("Global"):
+    if kind == "Permute" and before.axes:
+        return View(before.field, before.jump, tuple(before.axes[axis - 1] for axis in layer.dims))
+    if kind in _SQUEEZED and _keeps_positions(before, *shapes):
+        return View(before.field, before.jump, _image_axes(shapes[1]))
+    if kind in ("Flatten", *_SQUEEZED) or kind.startswith("Global") or (kind == "Dense" and _rank(shapes[0]) == 2):
         axes = before.axes if kind.startswith("Global") else None
         return View((image[0] or math.inf, image[1] or math.inf), before.jump, axes)
     window = next((getattr(layer, name) for name in _WINDOWS if hasattr(layer, name)), None)
@@ -51,6 +58,24 @@ def look_through(layer: Any, before: View, image: tuple[int | None, int | None])
     if window is None:
         return View(before.field, _resized_jump(layer, before.jump), axes)
     return _through_window(layer, window, before, axes)
+
+
+def _rank(shape: Any) -> int:
+    return len(shape or ())
+
+
+def _keeps_positions(before: View, in_shape: Any, out_shape: Any) -> bool:
+    """Return whether a reshape only adds or drops an axis of 1, or lays a flat picture out as the input it is."""
+    if _image_axes(out_shape) is None:
+        return False
+    if before.axes is None:
+        return before.field == (1, 1)
+    return [axis for axis in in_shape[1:] if axis != 1] == [axis for axis in out_shape[1:] if axis != 1]
+
+
+def _image_axes(shape: Any) -> tuple[str, ...] | None:
+    is_first = _rank(shape) == 4 and shape[1] == 1 and shape[3] != 1
+    return axes_of(shape, "channels_first" if is_first else "channels_last")
 
 
 def _axes_after(layer: Any, before: View) -> tuple[str, ...] | None:

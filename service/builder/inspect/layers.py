@@ -3,7 +3,7 @@
 from typing import Any
 
 from service.builder.inspect import geometry
-from service.builder.inspect.graph import inbound_names, is_nested, operations_of, shapes_of
+from service.builder.inspect.graph import inbound_names, is_nested, operations_of, output_dtype, shapes_of
 from service.model.layers import Layer
 from service.model.tensors import ImageLayout, image_layout
 
@@ -26,6 +26,7 @@ class _Walk:
     def __init__(self, order: str) -> None:
         self.found: list[Layer] = []
         self._order = order
+        self._last_inside: dict[str, str] = {}
         self._views: dict[str, geometry.View] = {}
         self._image: tuple[int | None, int | None] = (None, None)
 
@@ -35,7 +36,7 @@ class _Walk:
         for operation in operations_of(model):
             inbound = self._inbound(operation, model, prefix, feeds)
             path = f"{prefix}{operation.name}"
-            last = self._open(operation, path, inbound) if is_nested(operation) else path
+            last = self._last_inside[path] = self._open(operation, path, inbound) if is_nested(operation) else path
             if not is_nested(operation):
                 self._add(operation, model, path, inbound)
             self._views.setdefault(path, self._views.get(last, geometry.View()))
@@ -43,7 +44,8 @@ class _Walk:
 
     def _inbound(self, operation: Any, model: Any, prefix: str, feeds: dict[str, str]) -> tuple[str, ...]:
         names = inbound_names(operation, model, prefix)
-        return names or tuple(filter(None, [feeds.get(operation.name)]))
+        listed = tuple(self._last_inside.get(name, name) for name in names)
+        return listed or tuple(filter(None, [feeds.get(operation.name)]))
 
     def _open(self, nested: Any, path: str, inbound: tuple[str, ...]) -> str:
         inputs = [one.name for one in operations_of(nested) if type(one).__name__ == "InputLayer"]
@@ -54,7 +56,8 @@ class _Walk:
         in_shape = shapes_of(operation, model, "input")
         out_shape = shapes_of(operation, model, "output")
         before = self._before(operation, out_shape, inbound)
-        view = geometry.look_through(operation, before, self._image)
+        view = geometry.look_through(operation, before, self._image, shapes=(in_shape, out_shape))
+        dtype = output_dtype(operation, model)
         self._views[path] = view
         self.found.append(
             Layer(
@@ -64,11 +67,11 @@ class _Walk:
                 output_shape=out_shape,
                 parameters=_count(operation, "weights"),
                 trainable_parameters=_count(operation, "trainable_weights"),
-                dtype=_dtype(operation),
+                dtype=dtype,
                 activation=activation_name(operation),
                 padding=_text(operation, "padding"),
                 macs=geometry.macs(operation, in_shape, out_shape, view.axes),
-                activation_bytes=geometry.activation_bytes(out_shape, _dtype(operation)),
+                activation_bytes=geometry.activation_bytes(out_shape, dtype),
                 receptive_field=geometry.clipped(view, self._image),
                 inbound=inbound,
                 order=geometry.flatten_order(operation, before.axes),
@@ -117,11 +120,6 @@ def _count(operation: Any, weights: str) -> int:
             size *= int(axis)
         total += size
     return total
-
-
-def _dtype(operation: Any) -> str | None:
-    dtype = getattr(operation, "compute_dtype", None) or getattr(operation, "dtype", None)
-    return str(dtype) if dtype else None
 
 
 def _text(operation: Any, name: str) -> str | None:

@@ -168,6 +168,8 @@ def _parsed(line: bytes) -> dict[str, Any]:
 def _judge(said: dict[str, Any], child: subprocess.Popen[bytes], watchdog: "_Watchdog") -> None:
     if said.get("built"):
         return
+    if said.get("unforeseen"):
+        log.error("the builder's last words: %s", said.get("last_words"))
     if "error" in said:
         kind = getattr(service.errors, str(said["error"]), ModelError)
         raise kind(said["message"])

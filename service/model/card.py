@@ -9,7 +9,7 @@ from service.model.head import DEFAULT_THRESHOLD, TWO_CLASS_HEADS, Head, class_c
 from service.model.labels import checked_labels, numbered_labels
 from service.model.recipe import COLOR_OF_CHANNELS, Color, MeanStd, Recipe, Source, default_recipe
 from service.model.sidecar import Sidecar
-from service.model.tensors import ImageLayout, TensorSpec, image_layout
+from service.model.tensors import ImageLayout, TensorSpec, image_layout, units_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,10 @@ class ModelCard:
 
 
 def compose_card(facts: Description, sidecar: Sidecar, *, version: int, fingerprint: str, engine: str) -> ModelCard:
-    """Merge the facts of a bundle with a sidecar; raise SidecarError where the two contradict each other."""
+    """Merge the facts of a bundle with a sidecar; raise SidecarError where the two contradict each other.
+
+    Raises UnsupportedModelError where an output is a map, not one vector of classes.
+    """
     _check_names(facts, sidecar)
     inputs = tuple(_input_card(one, sidecar) for one in facts.inputs)
     outputs = tuple(_output_card(one, sidecar, is_only=len(facts.outputs) == 1) for one in facts.outputs)
@@ -158,7 +161,7 @@ def _labels(sidecar: Sidecar, classes: int, *, is_only_output: bool) -> tuple[st
 
 def _output_card(facts: OutputFacts, sidecar: Sidecar, *, is_only: bool) -> OutputCard:
     said = sidecar.output_settings(facts.spec.name)
-    units = _units(facts.spec)
+    units = units_of(facts.spec)
     guessed = guess_head(units=units, activation=facts.activation, loss=facts.loss)
     head = said.head or guessed
     if head in TWO_CLASS_HEADS and units > 1:
@@ -173,13 +176,6 @@ def _output_card(facts: OutputFacts, sidecar: Sidecar, *, is_only: bool) -> Outp
         labels_source="sidecar" if labels else "default",
         threshold=DEFAULT_THRESHOLD if said.threshold is None else said.threshold,
     )
-
-
-def _units(spec: TensorSpec) -> int:
-    units = 1
-    for axis in spec.item_shape:
-        units *= axis or 1
-    return units
 
 
 def _head_source(facts: OutputFacts, units: int) -> Source:

@@ -57,7 +57,8 @@ def class_count(head: Head, units: int) -> int:
 def guess_head(*, units: int, activation: str | None, loss: str | None = None) -> Head:
     """Infer the head from the final activation, the number of units and, where known, the training loss.
 
-    `loss` is a name as Keras writes it: `mean_squared_error` or `MeanSquaredError`.
+    `loss` is a name as Keras writes it: `mean_squared_error` or `MeanSquaredError`. An activation of None is one
+    not known, which is not `linear`: such values may be probabilities already.
     """
     many = units > 1
     loss = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", loss).lower() if loss else None
@@ -65,7 +66,7 @@ def guess_head(*, units: int, activation: str | None, loss: str | None = None) -
         return "softmax" if many else "scores"
     if activation == "sigmoid":
         return _sigmoid_head(loss) if many else "binary"
-    if activation in (None, "linear"):
+    if activation == "linear":
         return _linear_head(loss, many=many)
     return "scores"
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from service.errors import UnsupportedModelError
+
 Shape = tuple[int | None, ...]
 """A shape whose free axes are None; the first axis is the batch."""
 
@@ -30,6 +32,20 @@ class TensorSpec:
     def from_json(cls, data: dict[str, Any]) -> "TensorSpec":
         """Read what `to_json` wrote."""
         return cls(data["name"], tuple(data["shape"]), data["dtype"])
+
+
+def units_of(spec: TensorSpec) -> int:
+    """Return the number of values of an output, of which one axis alone may be longer than 1: (N, C), (N, 1, 1, C).
+
+    Raises UnsupportedModelError for any other output: a map, a sequence, an axis left free.
+    """
+    sides = [axis for axis in spec.item_shape if axis != 1]
+    if len(sides) > 1 or None in sides:
+        raise UnsupportedModelError(
+            f"output {spec.name} has shape {list(spec.shape)}: a map, not a vector of classes; Convoy serves "
+            "classifiers, one vector of classes per picture."
+        )
+    return sides[0] or 1 if sides else 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,6 +244,71 @@ def test_a_softmax_behind_a_reshape_is_not_applied_twice(build: Build, behind: C
 
     assert live.card.outputs[0].head == "softmax"
     assert len(live.card.outputs[0].labels) == 3
+    assert live.card.facts.verification[0].compared == "before the head"
+    assert_answers_as_keras(live, model, (4, 6, 6, 1))
+
+
+def test_a_softmax_inside_a_nested_model_is_found_behind_what_follows(build: Build) -> None:
+    inner = keras.Sequential([keras.Input((36,)), layers.Dense(3, activation="softmax"), layers.Identity()])
+    image = keras.Input((6, 6, 1))
+    model = randomised(keras.Model(image, layers.Dropout(0.2)(inner(layers.Flatten()(image)))))
+    live = build(model)
+
+    assert live.card.outputs[0].head == "softmax"
+    assert live.card.facts.verification[0].compared == "before the head"
+
+
+def two_branches(activation: str | None, joined: Any) -> Any:
+    image = keras.Input((6, 6, 1))
+    flat = layers.Flatten()(image)
+    return randomised(keras.Model(image, joined([layers.Dense(3, activation=activation)(flat) for _ in range(2)])))
+
+
+@pytest.mark.parametrize(
+    ("activation", "joining", "head"),
+    [
+        ("softmax", "Average", "softmax"),
+        ("softmax", "Add", "scores"),
+        ("softmax", "Concatenate", "scores"),
+        ("sigmoid", "Concatenate", "multi-label"),
+        ("relu", "Add", "scores"),
+        (None, "Add", "logits"),
+        (None, "Multiply", "scores"),
+    ],
+)
+def test_a_layer_that_joins_answers_is_read_by_what_it_joins(
+    build: Build, activation: str | None, joining: str, head: str
+) -> None:
+    live = build(two_branches(activation, getattr(layers, joining)()))
+
+    assert live.card.outputs[0].head == head
+
+
+@pytest.mark.parametrize(("activation", "head"), [(None, "logits"), ("relu", "scores"), ("softmax", "softmax")])
+def test_pooling_at_the_end_is_read_by_what_it_pools(build: Build, activation: str | None, head: str) -> None:
+    stack = [layers.Conv2D(3, 3, activation=activation), layers.GlobalAveragePooling2D()]
+    output = build(sequential(keras.Input((6, 6, 1)), *stack)).card.outputs[0]
+
+    assert output.head == head
+
+
+def test_a_softmax_that_is_used_elsewhere_too_is_compared_at_the_outputs(build: Build) -> None:
+    image, share = keras.Input((6, 6, 1)), layers.Softmax()
+    gate = share(layers.Dense(36)(layers.Flatten()(image)))
+    model = randomised(keras.Model(image, share(layers.Dense(3)(gate))))
+    live = build(model)
+
+    assert live.card.outputs[0].head == "softmax"
+    assert live.card.facts.verification[0].compared == "outputs"
+
+
+def test_one_head_that_feeds_another_is_left_out_in_both(build: Build) -> None:
+    image = keras.Input((6, 6, 1))
+    coarse = layers.Dense(3, activation="softmax", name="coarse")(layers.Flatten()(image))
+    fine = layers.Dense(4, activation="softmax", name="fine")(coarse)
+    live = build(randomised(keras.Model(image, [coarse, fine])))
+
+    assert live.card.facts.verification[0].compared == "before the head"
 
 
 def test_a_softmax_as_a_bare_operation_counts_and_a_logarithm_is_no_logit(build: Build) -> None:
@@ -286,6 +351,78 @@ def test_preprocess_input_written_into_the_graph_is_not_done_twice(build: Build,
     assert live.card.inputs[0].recipe is not None
     assert live.card.inputs[0].recipe.scale == "0..255"
     assert_answers_as_keras(live, model, (2, 8, 8, 3), high=255)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "scale"),
+    [
+        (lambda image: image * (1 / 127.5) - 1.0, "0..255"),
+        (lambda image: (image - 127.5) / 127.5, "0..255"),
+        (lambda image: 255 - image, "0..255"),
+        (lambda image: keras.ops.divide(image, x2=255), "0..255"),
+        (lambda image: image[..., ::-1] - np.array([104.0, 117.0, 124.0], "float32"), "0..255"),
+        (lambda image: image * 2 - 1, "0..1"),
+        (lambda image: (image - 0.45) / 0.225, "0..1"),
+        (lambda image: image * 255 / 127.5 - 1, "0..1"),
+        (lambda image: 1 - image, "0..1"),
+    ],
+)
+def test_inline_arithmetic_is_read_as_scaling(build: Build, scaling: Callable[[Any], Any], scale: str) -> None:
+    image = keras.Input((6, 6, 3))
+    recipe = build(keras.Model(image, layers.Dense(2)(layers.Flatten()(scaling(image))))).card.inputs[0].recipe
+
+    assert recipe is not None
+    assert recipe.scale == scale
+
+
+def test_a_convolution_behind_a_permute_has_its_rows_and_columns_swapped(build: Build) -> None:
+    stack = [layers.Permute((2, 1, 3)), layers.Conv2D(2, (5, 3)), layers.Flatten(), layers.Dense(2)]
+    found = build(sequential(keras.Input((12, 16, 1)), *stack)).card.facts.layers
+
+    assert found[2].receptive_field == (3, 5)
+    assert found[3].order == "column, row, channel"
+
+
+def test_a_permute_to_channels_first_leaves_the_input_channels_last(build: Build) -> None:
+    pool = layers.MaxPooling2D(2, data_format="channels_first")
+    stack = [layers.Permute((3, 1, 2)), pool, layers.Flatten(), layers.Dense(2)]
+    live = build(sequential(keras.Input((8, 10, 3)), *stack))
+
+    assert live.card.inputs[0].layout is not None
+    assert (live.card.inputs[0].layout.order, live.card.inputs[0].layout.size) == ("channels_last", (8, 10))
+    assert live.card.facts.layers[3].order == "channel, row, column"
+
+
+@pytest.mark.parametrize(
+    ("stack", "field"),
+    [
+        (lambda: [layers.Reshape((14, 14, 4))], (28, 28)),
+        (lambda: [layers.Reshape((28, 28))], (1, 1)),
+        (lambda: [layers.Reshape((28, 28)), layers.Dense(3)], (1, 28)),
+        (lambda: [layers.Reshape((28, 28)), layers.Reshape((1, 28, 28))], (1, 1)),
+    ],
+)
+def test_only_a_reshape_into_the_picture_keeps_positions(
+    build: Build, stack: Callable[[], list[Any]], field: tuple[int, int]
+) -> None:
+    model = sequential(keras.Input((784,)), *stack(), layers.Flatten(), layers.Dense(2))
+
+    assert build(model).card.facts.layers[-3].receptive_field == field
+
+
+def test_what_a_nested_model_gives_is_named_by_the_layer_that_gives_it(build: Build) -> None:
+    inside = keras.Input((8, 8, 3), name="inside")
+    first = layers.Conv2D(2, 3, name="first")(inside)
+    second = layers.Conv2D(2, 3, name="second")(first)
+    nested = keras.Model(inside, [first, second], name="body")
+    image = keras.Input((8, 8, 3), name="image")
+    early, late = nested(image)
+    joined = layers.Concatenate()([layers.Flatten(name="of_late")(late), layers.Flatten(name="of_early")(early)])
+    found = {one.name: one for one in build(randomised(keras.Model(image, layers.Dense(2)(joined)))).card.facts.layers}
+
+    assert found["of_early"].inbound == ("body/first",)
+    assert found["of_late"].inbound == ("body/second",)
+    assert found["body/inside"].inbound == ("image",)
 
 
 def test_dense_on_a_map_sees_one_position_and_reshape_and_permute_keep_the_axes(build: Build) -> None:

@@ -36,7 +36,9 @@ class _Walk:
         for operation in operations_of(model):
             inbound = self._inbound(operation, model, prefix, feeds)
             path = f"{prefix}{operation.name}"
-            last = self._last_inside[path] = self._open(operation, path, inbound) if is_nested(operation) else path
+            last = path
+            if is_nested(operation):
+                last = self._last_inside[path] = self._open(operation, path, inbound)
             if not is_nested(operation):
                 self._add(operation, model, path, inbound)
             self._views.setdefault(path, self._views.get(last, geometry.View()))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.errors import SidecarError
+from service.errors import SidecarError, UnsupportedModelError
 from service.model.card import InputCard, ModelCard, OutputCard
 from service.model.description import Description, InputFacts, OutputFacts
 from service.model.head import Head
@@ -212,7 +212,8 @@ def test_a_scale_for_these_channels_is_taken(values: tuple[float, ...]) -> None:
     [
         (units(3), "softmax", "graph"),
         (units(1, "sigmoid"), "binary", "graph"),
-        (units(3, None), "logits", "guess"),
+        (units(3, "linear"), "logits", "guess"),
+        (units(3, None), "scores", "guess"),
         (units(1, "linear"), "binary-logit", "guess"),
         (units(3, "sigmoid", loss="categorical_crossentropy"), "sigmoid-exclusive", "graph"),
         (units(3, "tanh"), "scores", "guess"),
@@ -221,6 +222,18 @@ def test_a_scale_for_these_channels_is_taken(values: tuple[float, ...]) -> None:
 def test_the_head_is_inferred_and_says_from_where(facts: OutputFacts, head: Head, source: str) -> None:
     found = the_output(facts=facts)
     assert (found.head, found.head_source) == (head, source)
+
+
+@pytest.mark.parametrize("item", [(3,), (1, 3), (1, 1, 3), (3, 1, 1)])
+def test_axes_of_one_do_not_hide_the_classes(item: tuple[int, ...]) -> None:
+    found = the_output(facts=OutputFacts(TensorSpec("answer", (None, *item)), "softmax"))
+    assert (found.head, len(found.labels)) == ("softmax", 3)
+
+
+@pytest.mark.parametrize("item", [(4, 4, 3), (2, 3), (None, None, 3), (None,)])
+def test_an_output_that_is_a_map_is_refused(item: tuple[int | None, ...]) -> None:
+    with pytest.raises(UnsupportedModelError, match=r"output answer has shape .* a map, not a vector of classes"):
+        the_output(facts=OutputFacts(TensorSpec("answer", (None, *item)), "softmax"))
 
 
 def test_the_sidecar_decides_the_head_and_the_threshold() -> None:

@@ -86,10 +86,8 @@ def _verdict(error: BaseException) -> dict[str, str]:
     if isinstance(error, OSError):
         return _interrupted(f"The build could not read or write a file: {error.strerror or type(error).__name__}.")
     logging.exception("unforeseen end of a build")
-    return {
-        "error": "BrokenModelError",
-        "message": f"The build failed in an unforeseen way ({type(error).__name__}).",
-    }
+    message = f"The build failed in an unforeseen way ({type(error).__name__}); the log has the details."
+    return {"error": "BrokenModelError", "message": message, "unforeseen": "yes"}
 
 
 def _interrupted(message: str) -> dict[str, str]:

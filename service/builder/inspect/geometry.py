@@ -48,29 +48,39 @@ def look_through(layer: Any, before: View, image: tuple[int | None, int | None],
     kind = type(layer).__name__
     if kind == "Permute" and before.axes:
         return View(before.field, before.jump, tuple(before.axes[axis - 1] for axis in layer.dims))
-    if kind in _SQUEEZED and _keeps_positions(before, *shapes):
+    if kind in _SQUEEZED and _keeps_positions(before, *shapes, image):
         return View(before.field, before.jump, _image_axes(shapes[1]))
-    if kind in ("Flatten", *_SQUEEZED) or kind.startswith("Global") or (kind == "Dense" and _rank(shapes[0]) == 2):
+    if kind == "Dense" and _rank(shapes[0]) > 2:
+        return _along_last_axis(before, image)
+    if kind in ("Flatten", "Dense", *_SQUEEZED) or kind.startswith("Global"):
         axes = before.axes if kind.startswith("Global") else None
         return View((image[0] or math.inf, image[1] or math.inf), before.jump, axes)
     window = next((getattr(layer, name) for name in _WINDOWS if hasattr(layer, name)), None)
-    axes = _axes_after(layer, before)
     if window is None:
-        return View(before.field, _resized_jump(layer, before.jump), axes)
-    return _through_window(layer, window, before, axes)
+        return View(before.field, _resized_jump(layer, before.jump), before.axes)
+    return _through_window(layer, window, before)
+
+
+def _along_last_axis(before: View, image: tuple[int | None, int | None]) -> View:
+    """Return the view after a layer that mixes the last axis: every channel, or a whole row or column."""
+    last = before.axes[-1] if before.axes else "channel"
+    rows = (image[0] or math.inf) if last == "row" else before.field[0]
+    columns = (image[1] or math.inf) if last == "column" else before.field[1]
+    return View((rows, columns), before.jump, before.axes)
 
 
 def _rank(shape: Any) -> int:
     return len(shape or ())
 
 
-def _keeps_positions(before: View, in_shape: Any, out_shape: Any) -> bool:
-    """Return whether a reshape only adds or drops an axis of 1, or lays a flat picture out as the input it is."""
+def _keeps_positions(before: View, in_shape: Any, out_shape: Any, image: tuple[int | None, int | None]) -> bool:
+    """Return whether a reshape only adds or drops an axis of 1, or lays a flat picture out as what it is."""
     if _image_axes(out_shape) is None:
         return False
+    sides = [axis for axis in out_shape[1:] if axis != 1]
     if before.axes is None:
-        return before.field == (1, 1)
-    return [axis for axis in in_shape[1:] if axis != 1] == [axis for axis in out_shape[1:] if axis != 1]
+        return max(before.field) == 1 and sides in ([*image], [*image, 3])
+    return [axis for axis in in_shape[1:] if axis != 1] == sides
 
 
 def _image_axes(shape: Any) -> tuple[str, ...] | None:
@@ -78,23 +88,25 @@ def _image_axes(shape: Any) -> tuple[str, ...] | None:
     return axes_of(shape, "channels_first" if is_first else "channels_last")
 
 
-def _axes_after(layer: Any, before: View) -> tuple[str, ...] | None:
-    if not hasattr(layer, "data_format") or before.axes is None or len(before.axes) != 3:
-        return before.axes
-    return axes_of((None,) * 4, layer.data_format)
-
-
-def _through_window(layer: Any, window: Any, before: View, axes: tuple[str, ...] | None) -> View:
-    kernel = _pair(window)
-    stride = _pair(getattr(layer, "strides", 1) or 1)
-    dilation = _pair(getattr(layer, "dilation_rate", 1) or 1)
+def _through_window(layer: Any, window: Any, before: View) -> View:
+    kernel, stride, dilation = (
+        _by_row_and_column(value, before.axes)
+        for value in (window, getattr(layer, "strides", 1) or 1, getattr(layer, "dilation_rate", 1) or 1)
+    )
     if type(layer).__name__.endswith("Transpose"):
         jump = (before.jump[0] / stride[0], before.jump[1] / stride[1])
         reach = [math.ceil((k - 1) / s) * j for k, s, j in zip(kernel, stride, before.jump, strict=True)]
-        return View((before.field[0] + reach[0], before.field[1] + reach[1]), jump, axes)
-    reach = [(k - 1) * d * j for k, d, j in zip(kernel, dilation, before.jump, strict=True)]
-    jump = (before.jump[0] * stride[0], before.jump[1] * stride[1])
-    return View((before.field[0] + reach[0], before.field[1] + reach[1]), jump, axes)
+    else:
+        jump = (before.jump[0] * stride[0], before.jump[1] * stride[1])
+        reach = [(k - 1) * d * j for k, d, j in zip(kernel, dilation, before.jump, strict=True)]
+    return View((before.field[0] + reach[0], before.field[1] + reach[1]), jump, before.axes)
+
+
+def _by_row_and_column(value: Any, axes: tuple[str, ...] | None) -> tuple[int, int]:
+    """Return a layer's pair as (rows, columns): behind a Permute its first number may be that of columns."""
+    first, second = _pair(value)
+    is_swapped = axes is not None and {"row", "column"} <= {*axes} and axes.index("column") < axes.index("row")
+    return (second, first) if is_swapped else (first, second)
 
 
 def _resized_jump(layer: Any, jump: tuple[float, float]) -> tuple[float, float]:

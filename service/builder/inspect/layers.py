@@ -36,9 +36,7 @@ class _Walk:
         for operation in operations_of(model):
             inbound = self._inbound(operation, model, prefix, feeds)
             path = f"{prefix}{operation.name}"
-            last = path
-            if is_nested(operation):
-                last = self._last_inside[path] = self._open(operation, path, inbound)
+            last = self._last_inside[path] = self._open(operation, path, inbound) if is_nested(operation) else path
             if not is_nested(operation):
                 self._add(operation, model, path, inbound)
             self._views.setdefault(path, self._views.get(last, geometry.View()))

@@ -2,68 +2,126 @@
 
 from typing import Any
 
-from service.builder.inspect.graph import is_nested
+from service.builder.inspect.graph import Call, calls_of
 from service.builder.inspect.layers import activation_name
-from service.errors import UnsupportedModelError
 from service.model.description import OutputFacts
-from service.model.tensors import Shape, TensorSpec
+from service.model.tensors import TensorSpec, units_of
 
-# What stands behind an activation without changing its values.
-_SEEN_THROUGH = frozenset({"Reshape", "Flatten", "Squeeze", "Cast", "Identity", "Dropout", "SpatialDropout2D"})
-_LINEAR_OPERATIONS = frozenset({"Add", "Subtract", "Multiply", "TrueDivide", "Matmul", "Mean", "Sum", "Stack"})
+_SAME_VALUES = (
+    "Activation",  # only where it is linear
+    "ActivityRegularization",
+    "AlphaDropout",
+    "Cast",
+    "Copy",
+    "Dropout",
+    "ExpandDims",
+    "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
+    "Identity",
+    "Moveaxis",
+    "Permute",
+    "Reshape",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "Squeeze",
+    "StopGradient",
+    "Swapaxes",
+    "Transpose",
+)
+_LINEAR = frozenset({"linear"})
+_NOT_SUMMED = frozenset({"linear", "sigmoid"})
+_AVERAGES = frozenset({"linear", "sigmoid", "softmax"})
+# What these layers make of several numbers under one activation is again such a number: a mean of
+# distributions is a distribution, a sum of logits a logit.
+_KEPT_BY = {
+    "GlobalAveragePooling": _AVERAGES,
+    "AveragePooling": _AVERAGES,
+    "Average": _AVERAGES,
+    "GlobalMaxPooling": _NOT_SUMMED,
+    "MaxPooling": _NOT_SUMMED,
+    "Maximum": _NOT_SUMMED,
+    "Minimum": _NOT_SUMMED,
+    "Concatenate": _NOT_SUMMED,
+    "Add": _LINEAR,
+    "Subtract": _LINEAR,
+    "BatchNormalization": _LINEAR,
+    "Rescaling": _LINEAR,
+}
 
 
 def output_facts(model: Any, *, loss: str | None) -> tuple[OutputFacts, ...]:
     """Return the facts of each output in the model's order, under the names Keras gives them.
 
-    Raises UnsupportedModelError for an output that is a map rather than one vector of classes.
+    Raises UnsupportedModelError where an output is a map, not one vector of classes.
     """
-    layers = output_layers(model)
-    names = list(getattr(model, "output_names", None) or [layer.name for layer in layers])
-    return tuple(
-        OutputFacts(_spec(name, tensor), _activation(layer), loss)
-        for name, tensor, layer in zip(names, model.outputs, layers, strict=True)
+    calls = calls_of(model).outputs
+    names = list(getattr(model, "output_names", None) or [call.operation.name for call in calls])
+    facts = tuple(
+        OutputFacts(TensorSpec(name, tuple(tensor.shape), str(tensor.dtype)), _activation(call), loss)
+        for name, tensor, call in zip(names, model.outputs, calls, strict=True)
     )
+    for one in facts:
+        units_of(one.spec)
+    return facts
 
 
 def output_layers(model: Any) -> list[Any]:
-    """Return for each output the layer that gives its values, looking into nested models and behind reshapes."""
-    return [_deciding(tensor) for tensor in model.outputs]
+    """Return for each output the layer that applies its activation, looking through what only moves values.
+
+    None stands for a layer that is called elsewhere in the model too: what it does cannot be left out at the
+    output alone.
+    """
+    calls = calls_of(model)
+    heads = [_applied(call) for call in calls.outputs]
+    elsewhere = {id(call.operation) for call in calls.all if call not in heads}
+    return [None if id(head.operation) in elsewhere else _unwrapped(head.operation) for head in heads]
 
 
-def _spec(name: str, tensor: Any) -> TensorSpec:
-    shape: Shape = tuple(tensor.shape)
-    if sum(axis != 1 for axis in shape[1:]) > 1 or None in shape[1:]:
-        shown = ["any" if axis is None else axis for axis in shape[1:]]
-        raise UnsupportedModelError(
-            f"Output {name} has the shape {shown} for one picture: a map, not a vector of classes. "
-            "Convoy serves classifiers; end the model in one value per class."
-        )
-    return TensorSpec(name, shape, str(tensor.dtype))
+def _applied(call: Call) -> Call:
+    while _gives_same_values(call.operation) and len(call.feeds) == 1:
+        call = call.feeds[0]
+    return call
 
 
-def _deciding(tensor: Any) -> Any:
-    operation, node, index = tensor._keras_history
-    while True:
-        if is_nested(operation):
-            operation, node, index = operation.outputs[index]._keras_history
-        elif _is_seen_through(operation) and operation._inbound_nodes[node].input_tensors:
-            operation, node, index = operation._inbound_nodes[node].input_tensors[0]._keras_history
-        else:
-            return operation
+def _gives_same_values(operation: Any) -> bool:
+    return type(operation).__name__ in _SAME_VALUES and activation_name(operation) in (None, "linear")
 
 
-def _is_seen_through(operation: Any) -> bool:
-    kind = type(operation).__name__
-    return kind in _SEEN_THROUGH or (kind == "Activation" and activation_name(operation) == "linear")
+def _activation(call: Call) -> str | None:
+    """Return the activation that made the values of `call`; None where they may be anything."""
+    if _gives_same_values(call.operation):
+        return _moved(call)
+    if kept := _kept_by(call.operation):
+        found = {_activation(feed) for feed in call.feeds}
+        return next(iter(found & kept)) if len(found) == 1 and found & kept else None
+    return activation_name(_unwrapped(call.operation))
 
 
-def _activation(operation: Any) -> str | None:
-    """Return the activation that decides the head; a bare operation that is not linear stands for itself."""
+def _moved(call: Call) -> str | None:
+    """Return the activation behind a `call` that only moves values; softmax of a map is none of the vector."""
+    found = {_activation(feed) for feed in call.feeds}
+    is_torn = found == {"softmax"} and _sides(call) != _sides(call.feeds[0])
+    return next(iter(found)) if len(found) == 1 and not is_torn else None
+
+
+def _sides(call: Call) -> list[int | None]:
+    return [axis for axis in call.shape[1:] if axis != 1]
+
+
+def _kept_by(operation: Any) -> frozenset[str]:
+    """Return the activations that survive a layer; none survives a bare operation such as `keras.ops.add`."""
     import keras
 
-    name = activation_name(operation)
-    kind = type(operation).__name__
-    if name is not None or isinstance(operation, keras.layers.Layer) or kind in _LINEAR_OPERATIONS:
-        return name
-    return kind.lower()
+    if not isinstance(operation, keras.Layer):
+        return frozenset()
+    kind = type(operation).__name__.rstrip("123D")
+    return _KEPT_BY.get(kind, frozenset())
+
+
+def _unwrapped(operation: Any) -> Any:
+    """Return the layer inside a wrapper such as SpectralNormalization."""
+    import keras
+
+    return operation.layer if isinstance(operation, keras.layers.Wrapper) else operation

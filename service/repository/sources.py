@@ -104,6 +104,7 @@ def _in_model_folder(root: Path, folder: Path) -> Iterator[Source | None]:
     except OSError as error:
         yield _unreadable(folder, error)
         return
+    yield _saved_model_folder(folder.name, 1, folder)
     for entry in entries:
         if entry.is_dir() and _is_version(entry.name):
             sidecars = (folder / SIDECAR, entry / SIDECAR)
@@ -118,8 +119,17 @@ def _in_version_folder(name: str, folder: Path, sidecars: tuple[Path, ...]) -> I
     except OSError as error:
         yield _unreadable(folder, error, name=name, version=int(folder.name))
         return
+    yield _saved_model_folder(name, int(folder.name), folder)
     for file in files:
         yield _source(name, int(folder.name), file, sidecars)
+
+
+def _saved_model_folder(name: str, version: int, folder: Path) -> Source | None:
+    program = folder / "saved_model.pb"
+    if not program.is_file():
+        return None
+    problem = "This is a SavedModel folder, a program that is not run here; save the model as .keras instead."
+    return Source(name, version, program, stamp_of(program), (), problem)
 
 
 def _unreadable(folder: Path, error: OSError, *, name: str | None = None, version: int = 1) -> Source | None:

@@ -260,3 +260,13 @@ def test_a_stamp_changes_when_the_file_is_replaced(tmp_path: Path) -> None:
 def test_a_source_carries_the_stamp_of_its_file(tmp_path: Path) -> None:
     put(tmp_path, "mnist.keras")
     assert the_only(tmp_path).stamp == stamp_of(tmp_path / "mnist.keras")
+
+
+@pytest.mark.parametrize("folder", ["flowers", "flowers/3"])
+def test_a_saved_model_folder_is_diagnosed_rather_than_passed_over(tmp_path: Path, folder: str) -> None:
+    program = tmp_path / folder / "saved_model.pb"
+    program.parent.mkdir(parents=True)
+    program.write_bytes(b"\x08\x01")
+    (found,) = find_sources(tmp_path)
+    assert (found.name, found.version) == ("flowers", 3 if "/" in folder else 1)
+    assert "SavedModel" in (found.problem or "")

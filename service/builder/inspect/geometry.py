@@ -5,12 +5,11 @@ field' = field + (effective kernel - 1) * jump, jump' = jump * stride.
 """
 
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from service.model.tensors import Shape
+from service.model.tensors import Shape, image_layout
 
 _WINDOWS = ("kernel_size", "pool_size")
 _SQUEEZED = ("Reshape", "Squeeze", "ExpandDims")
@@ -46,74 +45,110 @@ def look_through(layer: Any, before: View, image: tuple[int | None, int | None],
     `shapes` are those of the layer's input and output.
     """
     kind = type(layer).__name__
-    if kind == "Permute" and before.axes:
-        return View(before.field, before.jump, tuple(before.axes[axis - 1] for axis in layer.dims))
-    if kind in _SQUEEZED and _keeps_positions(before, *shapes, image):
-        return View(before.field, before.jump, _image_axes(shapes[1]))
-    if kind == "Dense" and _rank(shapes[0]) > 2:
-        return _along_last_axis(before, image)
-    if kind in ("Flatten", "Dense", *_SQUEEZED) or kind.startswith("Global"):
-        axes = before.axes if kind.startswith("Global") else None
-        return View((image[0] or math.inf, image[1] or math.inf), before.jump, axes)
+    whole = (image[0] or math.inf, image[1] or math.inf)
+    if kind in _SQUEEZED:
+        return _reshaped(before, *shapes) or View(whole, before.jump)
+    if kind in ("Permute", "Transpose"):
+        return replace(before, axes=_permuted(layer, before.axes))
+    if kind == "Dense":
+        return _mixed(before, shapes[0], whole)
+    if kind == "Flatten" or kind.startswith("Global"):
+        return View(whole, before.jump, None if kind == "Flatten" else before.axes)
     window = next((getattr(layer, name) for name in _WINDOWS if hasattr(layer, name)), None)
+    axes = _axes_after(layer, before)
     if window is None:
-        return View(before.field, _resized_jump(layer, before.jump), before.axes)
-    return _through_window(layer, window, before)
+        return View(before.field, _resized_jump(layer, before.jump, axes), axes)
+    return _through_window(layer, window, before, axes)
 
 
-def _along_last_axis(before: View, image: tuple[int | None, int | None]) -> View:
-    """Return the view after a layer that mixes the last axis: every channel, or a whole row or column."""
-    last = before.axes[-1] if before.axes else "channel"
-    rows = (image[0] or math.inf) if last == "row" else before.field[0]
-    columns = (image[1] or math.inf) if last == "column" else before.field[1]
-    return View((rows, columns), before.jump, before.axes)
+def _mixed(before: View, in_shape: Any, whole: tuple[float, float]) -> View:
+    """Return the view after a Dense, which mixes along the last axis alone."""
+    axes = before.axes
+    if len(in_shape) == 2:
+        return View(whole, before.jump)
+    if axes is None or len(axes) != len(in_shape) - 1 or axes[-1] == "channel":
+        return before
+    rows, columns = before.field
+    return View((rows, whole[1]) if axes[-1] == "column" else (whole[0], columns), before.jump)
 
 
-def _rank(shape: Any) -> int:
-    return len(shape or ())
+def _reshaped(before: View, in_shape: Any, out_shape: Any) -> View | None:
+    """Return the view after a reshape that moves no pixel to another place; None after any other."""
+    if len(in_shape) == 2 and before == View():
+        return _unflattened(in_shape, out_shape)
+    if _sides(in_shape) != _sides(out_shape):
+        return None
+    return replace(before, axes=_renamed(before.axes, in_shape, out_shape))
 
 
-def _keeps_positions(before: View, in_shape: Any, out_shape: Any, image: tuple[int | None, int | None]) -> bool:
-    """Return whether a reshape only adds or drops an axis of 1, or lays a flat picture out as what it is."""
-    if _image_axes(out_shape) is None:
-        return False
-    sides = [axis for axis in out_shape[1:] if axis != 1]
-    if before.axes is None:
-        return max(before.field) == 1 and sides in ([*image], [*image, 3])
-    return [axis for axis in in_shape[1:] if axis != 1] == sides
+def _unflattened(in_shape: Any, out_shape: Any) -> View | None:
+    """Return the view where a flat input is laid out as the picture that it is."""
+    layout = image_layout(in_shape)
+    item = tuple(out_shape[1:])
+    if layout is None or item not in ((*layout.size, layout.channels), layout.size):
+        return None
+    return View(axes=("row", "column", "channel")[: len(item)])
 
 
-def _image_axes(shape: Any) -> tuple[str, ...] | None:
-    is_first = _rank(shape) == 4 and shape[1] == 1 and shape[3] != 1
-    return axes_of(shape, "channels_first" if is_first else "channels_last")
+def _sides(shape: Any) -> list[int | None]:
+    return [axis for axis in shape[1:] if axis != 1]
 
 
-def _through_window(layer: Any, window: Any, before: View) -> View:
-    kernel, stride, dilation = (
-        _by_row_and_column(value, before.axes)
-        for value in (window, getattr(layer, "strides", 1) or 1, getattr(layer, "dilation_rate", 1) or 1)
-    )
+def _renamed(axes: tuple[str, ...] | None, in_shape: Any, out_shape: Any) -> tuple[str, ...] | None:
+    """Return the names of the axes after some of length 1 came or went; the one that comes is the channel."""
+    if axes is None or len(axes) != len(in_shape) - 1:
+        return None
+    kept = [name for name, axis in zip(axes, in_shape[1:], strict=True) if axis != 1]
+    new = iter([name for name in ("channel", *axes) if name not in kept])
+    names = [next(new, "") if axis == 1 else kept.pop(0) for axis in out_shape[1:]]
+    return tuple(names) if all(names) and len(set(names)) == len(names) else None
+
+
+def _permuted(layer: Any, axes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return the names of the axes in their new order; Permute counts them from 1, Transpose with the batch."""
+    places = getattr(layer, "dims", None) or (getattr(layer, "axes", None) or ())[1:]
+    if axes is None or sorted(places) != list(range(1, len(axes) + 1)):
+        return None
+    return tuple(axes[place - 1] for place in places)
+
+
+def _axes_after(layer: Any, before: View) -> tuple[str, ...] | None:
+    """Return the axes as a layer's own `data_format` takes them, or as they came where that agrees with it."""
+    if not hasattr(layer, "data_format") or before.axes is None or len(before.axes) != 3:
+        return before.axes
+    named = axes_of((None,) * 4, layer.data_format) or ()
+    return before.axes if "channel" in before.axes and _channel(named) == _channel(before.axes) else named
+
+
+def _channel(axes: tuple[str, ...]) -> int:
+    return axes.index("channel")
+
+
+def _through_window(layer: Any, window: Any, before: View, axes: tuple[str, ...] | None) -> View:
+    kernel = _sided(window, axes)
+    stride = _sided(getattr(layer, "strides", 1) or 1, axes)
+    dilation = _sided(getattr(layer, "dilation_rate", 1) or 1, axes)
     if type(layer).__name__.endswith("Transpose"):
         jump = (before.jump[0] / stride[0], before.jump[1] / stride[1])
         reach = [math.ceil((k - 1) / s) * j for k, s, j in zip(kernel, stride, before.jump, strict=True)]
-    else:
-        jump = (before.jump[0] * stride[0], before.jump[1] * stride[1])
-        reach = [(k - 1) * d * j for k, d, j in zip(kernel, dilation, before.jump, strict=True)]
-    return View((before.field[0] + reach[0], before.field[1] + reach[1]), jump, before.axes)
+        return View((before.field[0] + reach[0], before.field[1] + reach[1]), jump, axes)
+    reach = [(k - 1) * d * j for k, d, j in zip(kernel, dilation, before.jump, strict=True)]
+    jump = (before.jump[0] * stride[0], before.jump[1] * stride[1])
+    return View((before.field[0] + reach[0], before.field[1] + reach[1]), jump, axes)
 
 
-def _by_row_and_column(value: Any, axes: tuple[str, ...] | None) -> tuple[int, int]:
-    """Return a layer's pair as (rows, columns): behind a Permute its first number may be that of columns."""
-    first, second = _pair(value)
-    is_swapped = axes is not None and {"row", "column"} <= {*axes} and axes.index("column") < axes.index("row")
-    return (second, first) if is_swapped else (first, second)
-
-
-def _resized_jump(layer: Any, jump: tuple[float, float]) -> tuple[float, float]:
+def _resized_jump(layer: Any, jump: tuple[float, float], axes: tuple[str, ...] | None) -> tuple[float, float]:
     if not type(layer).__name__.startswith("UpSampling"):
         return jump
-    size = _pair(layer.size)
+    size = _sided(layer.size, axes)
     return (jump[0] / size[0], jump[1] / size[1])
+
+
+def _sided(value: Any, axes: tuple[str, ...] | None) -> tuple[int, int]:
+    """Return a pair given per axis as (rows, columns); after a Permute columns may come first."""
+    first, second = _pair(value)
+    spatial = [name for name in axes or () if name != "channel"]
+    return (second, first) if spatial == ["column", "row"] else (first, second)
 
 
 def _pair(value: Any) -> tuple[int, int]:
@@ -139,12 +174,12 @@ def clipped(view: View, image: tuple[int | None, int | None]) -> tuple[int, int]
     return None if math.inf in sides else (math.ceil(sides[0]), math.ceil(sides[1]))
 
 
-def flatten_order(layer: Any, axes: tuple[str, ...] | None) -> str | None:
+def flatten_order(layer: Any, axes: tuple[str, ...] | None, in_shape: Any) -> str | None:
     """Say in which order a Flatten lays out its vector, first axis slowest; None for other layers.
 
     A Flatten whose own `data_format` is channels_first moves the first axis last before it flattens.
     """
-    if type(layer).__name__ != "Flatten" or axes is None:
+    if type(layer).__name__ != "Flatten" or axes is None or len(axes) != len(in_shape) - 1:
         return None
     if layer.data_format == "channels_first":
         axes = (*axes[1:], axes[0])
@@ -154,11 +189,14 @@ def flatten_order(layer: Any, axes: tuple[str, ...] | None) -> str | None:
 def activation_bytes(shape: Shape | tuple[Shape, ...] | None, dtype: str | None) -> int | None:
     """Return the bytes of one example's output; None where an axis is free or there are several outputs."""
     count = _count((shape or (None, None))[1:])
-    return None if count is None or dtype is None else count * _itemsize(dtype)
+    size = _itemsize(dtype or "")
+    return None if count is None or size is None else count * size
 
 
-def _itemsize(dtype: str) -> int:
-    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
+def _itemsize(dtype: str) -> int | None:
+    """Return the bytes of one value: `float32` and `bfloat16` say their bits; None for text."""
+    bits = re.search(r"\d+", "8" if dtype == "bool" else dtype)
+    return int(bits[0]) // 8 if bits else None
 
 
 def _count(axes: Any) -> int | None:

@@ -82,13 +82,7 @@ def shapes_of(operation: Any, model: Any, side: str) -> Shape | tuple[Shape, ...
 
 
 def output_dtype(operation: Any, model: Any) -> str | None:
-    """Return the dtype of what an operation gives, None where it was never called."""
-    nodes = nodes_in(operation, model)
-    return str(nodes[0].output_tensors[0].dtype) if nodes else None
-
-
-def dtype_of(operation: Any, model: Any) -> str | None:
-    """Return the dtype of what `operation` gives, as Keras names it."""
+    """Return the dtype of what an operation gives, None where it gives no tensor."""
     nodes = nodes_in(operation, model)
     return str(nodes[0].output_tensors[0].dtype) if nodes and nodes[0].output_tensors else None
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from service.builder.inspect import geometry
-from service.builder.inspect.graph import inbound_names, is_nested, operations_of, output_dtype, shapes_of
+from service.builder.inspect.graph import feeds_of, inbound_names, is_nested, operations_of, output_dtype, shapes_of
 from service.model.layers import Layer
 from service.model.tensors import ImageLayout, image_layout
 
@@ -26,31 +26,21 @@ class _Walk:
     def __init__(self, order: str) -> None:
         self.found: list[Layer] = []
         self._order = order
-        self._last_inside: dict[str, str] = {}
         self._views: dict[str, geometry.View] = {}
         self._image: tuple[int | None, int | None] = (None, None)
 
-    def through(self, model: Any, *, prefix: str, feeds: dict[str, str]) -> str:
-        """Add the layers of `model`; `feeds` maps its input layers to what feeds them outside. Return the last."""
-        last = ""
+    def through(self, model: Any, *, prefix: str, feeds: dict[str, str]) -> None:
+        """Add the layers of `model`; `feeds` maps its input layers to what feeds them outside."""
         for operation in operations_of(model):
-            inbound = self._inbound(operation, model, prefix, feeds)
             path = f"{prefix}{operation.name}"
-            last = self._last_inside[path] = self._open(operation, path, inbound) if is_nested(operation) else path
-            if not is_nested(operation):
-                self._add(operation, model, path, inbound)
-            self._views.setdefault(path, self._views.get(last, geometry.View()))
-        return last
+            if is_nested(operation):
+                self.through(operation, prefix=f"{path}/", feeds=feeds_of(operation, model, prefix))
+            else:
+                self._add(operation, model, path, self._inbound(operation, model, prefix, feeds))
 
     def _inbound(self, operation: Any, model: Any, prefix: str, feeds: dict[str, str]) -> tuple[str, ...]:
         names = inbound_names(operation, model, prefix)
-        listed = tuple(self._last_inside.get(name, name) for name in names)
-        return listed or tuple(filter(None, [feeds.get(operation.name)]))
-
-    def _open(self, nested: Any, path: str, inbound: tuple[str, ...]) -> str:
-        inputs = [one.name for one in operations_of(nested) if type(one).__name__ == "InputLayer"]
-        feeds = dict(zip(inputs, inbound, strict=False))
-        return self.through(nested, prefix=f"{path}/", feeds=feeds)
+        return names or tuple(filter(None, [feeds.get(operation.name)]))
 
     def _add(self, operation: Any, model: Any, path: str, inbound: tuple[str, ...]) -> None:
         in_shape = shapes_of(operation, model, "input")
@@ -74,7 +64,7 @@ class _Walk:
                 activation_bytes=geometry.activation_bytes(out_shape, dtype),
                 receptive_field=geometry.clipped(view, self._image),
                 inbound=inbound,
-                order=geometry.flatten_order(operation, before.axes),
+                order=geometry.flatten_order(operation, before.axes, in_shape),
                 **{name: _pair(operation, name) for name in _PAIRS},
             )
         )
@@ -98,11 +88,13 @@ def activation_name(operation: Any) -> str | None:
     activation = getattr(operation, "activation", None)
     if activation is None:
         return _OWN_ACTIVATION.get(type(operation).__name__)
-    return str(getattr(activation, "__name__", None) or getattr(activation, "name", type(activation).__name__))
+    own = _OWN_ACTIVATION.get(type(activation).__name__)  # a layer given as an activation
+    return own or str(getattr(activation, "__name__", None) or getattr(activation, "name", type(activation).__name__))
 
 
 _OWN_ACTIVATION = {
     "Softmax": "softmax",
+    "LogSoftmax": "log_softmax",
     "Sigmoid": "sigmoid",
     "ReLU": "relu",
     "Relu": "relu",

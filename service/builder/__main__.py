@@ -81,6 +81,8 @@ def _verdict(error: BaseException) -> dict[str, str]:
         return {"error": type(error).__name__, "message": error.message}
     if isinstance(error, ModuleNotFoundError):
         return {"error": BuilderMissingError.__name__, "message": _MISSING}
+    if isinstance(error, ImportError):  # a library that is there and cannot be mapped
+        return _interrupted("TensorFlow could not be loaded, probably for want of memory (CONVOY_BUILD_MEMORY).")
     if type(error).__name__ in _OUT_OF_MEMORY:
         return _interrupted("The build ran out of the memory it may use (CONVOY_BUILD_MEMORY).")
     if isinstance(error, OSError):

@@ -72,7 +72,7 @@ class _Views:
 
     def _not_live(self, name: str, version: Version) -> Response:
         states = self._registry.view.models[name]
-        number = version if isinstance(version, int) else max(states)
+        number = self._registry.number_of(name, version) or max(states)
         return json_response(state_body(name, number, states.get(number, VersionState("building"))))
 
 

@@ -127,7 +127,7 @@ class Registry:
     def _held(self, name: str, version: int | str) -> LiveModel | None:
         if version == "latest":
             return next(iter(self.loaded(name)), None)
-        number = self._number(name, version)
+        number = self.number_of(name, version)
         return None if number is None else self._models.get((name, number))
 
     def _labelled(self, name: str, label: str) -> int | None:
@@ -137,14 +137,15 @@ class Registry:
                 return int(labels[label])
         return None
 
-    def _number(self, name: str, version: int | str) -> int | None:
+    def number_of(self, name: str, version: int | str) -> int | None:
+        """Return the number that a version or a label stands for; None for `latest` and for an unknown label."""
         return version if isinstance(version, int) else self._labelled(name, version)
 
     def _why_not(self, name: str, version: int | str) -> ConvoyError:
         versions = self._view.models.get(name)
         if not versions:
             return UnknownModelError(f"There is no model {name!r}; known: {_listed(self._view.models)}.")
-        number = self._number(name, version)
+        number = self.number_of(name, version)
         states = [state for one, state in versions.items() if version == "latest" or one == number]
         if not states:
             live = self._view.live_versions(name)

@@ -315,3 +315,4 @@ def test_a_label_of_a_version_that_is_not_live_says_why(
     worker.watcher_says(v2=state, v1=live("one-1", versions={"labels": {"canary": 2}}))
     with pytest.raises(error):
         worker.registry.get("brightest", "canary")
+    assert worker.registry.number_of("brightest", "canary") == 2

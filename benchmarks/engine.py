@@ -22,7 +22,7 @@ from benchmarks.baseline import SIDE, by_call, by_function, by_predict
 from benchmarks.samples import LITERT, EngineSample
 from service.engine.litert import LiteRtEngine
 from service.repository.bundles import BundleStore, fingerprint_of
-from service.repository.sources import sha256_of
+from service.repository.saved import sha256_of
 
 BATCHES = (1, 32)
 _WARM_CALLS = 3

@@ -71,7 +71,12 @@ class DeadlineExceededError(ConvoyError):
 
 
 class ModelError(ConvoyError):
-    """A source cannot become a served model; the message is the diagnosis its owner reads."""
+    """A source cannot become a served model; the message is the diagnosis its owner reads.
+
+    `written_by` is what wrote it, such as `Keras 2.2.4`, where that is known.
+    """
+
+    written_by: str | None = None
 
 
 class UnsafeModelError(ModelError):
@@ -84,6 +89,22 @@ class BrokenModelError(ModelError):
 
 class UnsupportedModelError(ModelError):
     """The source is a sound model that Convoy cannot serve."""
+
+
+class CustomCodeError(UnsupportedModelError):
+    """The source needs a class or function that is not part of Keras; `name` is the one it names."""
+
+    def __init__(self, message: str, *, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class TrustedCodeError(ModelError):
+    """The Python file given with `--trust-code` does not run, or does not fit the model."""
+
+
+class SavedModelNotAllowedError(UnsupportedModelError):
+    """The source is a SavedModel, a program, and the settings do not allow to run one."""
 
 
 class SidecarError(ModelError):

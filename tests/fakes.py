@@ -22,7 +22,8 @@ from service.model.layers import Layer
 from service.model.sidecar import Sidecar
 from service.model.tensors import TensorSpec
 from service.repository.bundles import GRAPH, Bundle, BundleStore, Probes, write_bundle
-from service.repository.sources import Source, Stamp
+from service.repository.saved import Saved, Stamp
+from service.repository.sources import Source
 
 CORNERS = 4
 
@@ -35,6 +36,7 @@ def describe(
     outputs: Sequence[OutputFacts] = (OutputFacts(TensorSpec("corners", (None, CORNERS)), "softmax"),),
 ) -> Description:
     """Return what a build would have read off the tiny model, or off one with these inputs and outputs."""
+    flat = (None, CORNERS)
     return Description(
         name=name,
         version=version,
@@ -42,8 +44,8 @@ def describe(
         outputs=tuple(outputs),
         layers=(
             Layer("pixels", "InputLayer", (None, 2, 2, 1), 0),
-            Layer("flatten", "Flatten", (None, CORNERS), 0, inbound=("pixels",), order="row, column, channel"),
-            Layer("corners", "Softmax", (None, CORNERS), 0, inbound=("flatten",), receptive_field=(2, 2)),
+            Layer("flatten", "Flatten", flat, 0, (None, 2, 2, 1), inbound=("pixels",), order="row, column, channel"),
+            Layer("corners", "Softmax", flat, 0, flat, inbound=("flatten",), receptive_field=(2, 2)),
         ),
         summary="Model: brightest",
         source=SourceFacts("model.keras", 1234, "ab" * 32, "Keras 3.15.1", "Keras 3.15.1"),
@@ -108,7 +110,7 @@ def true_probes(*, beta: float = 1.0) -> Probes:
 def source(name: str = "brightest", version: int = 1, *, size: int = 1000) -> Source:
     """Return a saved file that need not exist."""
     path = Path("/nowhere", name, str(version), "model.keras")
-    return Source(name, version, path, Stamp(size, 0, 0), ())
+    return Source(name, version, Saved(path), Stamp(size, 0, 0), ())
 
 
 class FakeClock:

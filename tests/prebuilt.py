@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from service.builder.order import BuildOrder
 from service.repository.bundles import BundleStore, fingerprint_of
-from service.repository.sources import find_sources, sha256_of
+from service.repository.saved import sha256_of
+from service.repository.sources import find_sources
 
 
 def prebuild(models: Path, cache: Path) -> None:
@@ -12,14 +14,15 @@ def prebuild(models: Path, cache: Path) -> None:
 
     store = BundleStore(cache)
     for source in find_sources(models):
-        fingerprint = fingerprint_of(sha256_of(source.path))
+        fingerprint = fingerprint_of(sha256_of(source.saved))
         with store.staging(source.name) as staged:
-            build(
-                source.path,
-                staged,
+            order = BuildOrder(
+                saved=source.saved,
+                staged=staged,
                 name=source.name,
                 version=source.version,
                 fingerprint=fingerprint,
-                progress=lambda step: None,
+                memory=0,
             )
+            build(order, progress=lambda step: None)
             store.add(staged, source.name, fingerprint)

@@ -8,7 +8,7 @@ from flask import Response
 
 from service.api.errors import problem
 from service.model.card import ModelCard
-from service.model.head import Answer, Ranked
+from service.model.head import Answer, PlainNumbers, Ranked
 from service.serving.examples import Prediction, Result
 from service.serving.live import LiveView, VersionState
 from service.serving.live_model import LiveModel
@@ -57,7 +57,9 @@ def _prediction(index: int, one: Prediction, *, with_values: bool) -> dict[str, 
     return entry | body | {"warnings": [*one.warnings, *noted]}
 
 
-def _answer(answer: Answer, *, with_values: bool) -> dict[str, Any]:
+def _answer(answer: Answer | PlainNumbers, *, with_values: bool) -> dict[str, Any]:
+    if isinstance(answer, PlainNumbers):
+        return ({"values": answer.values} if with_values else {}) | {"shape": answer.values.shape}
     value, values = ("probability", "probabilities") if answer.is_probability else ("score", "scores")
     body: dict[str, Any] = _ranked(answer.best, value)
     if with_values:
@@ -83,7 +85,7 @@ def _entry(name: str, versions: Any, live: LiveModel | None) -> dict[str, Any]:
     return {
         "name": name,
         "versions": [{"version": version, "state": versions[version].state} for version in sorted(versions)],
-        "classes": len(card.outputs[0].labels) if card else None,
+        "classes": card.classes if card else None,
         "inputs": [one.spec.to_json() for one in card.inputs] if card else None,
     }
 

@@ -57,6 +57,8 @@ class PredictionAnswer(Schema):
     scores = fields.List(fields.Float(allow_none=True))
     top = fields.List(fields.Nested(RankedAnswer))
     labels = fields.List(fields.Nested(RankedAnswer))
+    values = fields.List(fields.Raw(allow_none=True))
+    shape = fields.List(fields.Integer())
     outputs = fields.Dict()
     warnings = fields.List(fields.String())
     error = fields.Dict()

@@ -12,20 +12,21 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
-from service.errors import BuilderMissingError, BuildInterruptedError, ConvoyError
+from service.builder.exhaustion import is_out_of_memory
+from service.builder.order import BuildOrder
+from service.errors import BuilderMissingError, BuildInterruptedError, ConvoyError, ModelError
 
 log = logging.getLogger("service.builder")
 _MISSING = (
     "This installation can serve bundles but not build them: install convoy-serve[build], "
     "or build the model elsewhere and bring its bundle."
 )
-_OUT_OF_MEMORY = ("ResourceExhaustedError", "MemoryError")
 
 
-def main(order: dict[str, Any]) -> int:
+def main(order: BuildOrder) -> int:
     """Carry out one build order; return the exit status."""
     voice = _own_stdout()
-    _limit_self(memory=order["memory"])
+    _limit_self(memory=order.memory)
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     try:
         _build(order, voice)
@@ -36,16 +37,13 @@ def main(order: dict[str, Any]) -> int:
     return 0
 
 
-def _build(order: dict[str, Any], voice: IO[str]) -> None:
+def _build(order: BuildOrder, voice: IO[str]) -> None:
     from service.builder.build import build  # TensorFlow is imported only under the limits set above
 
     build(
-        Path(order["source"]),
-        Path(order["staged"]),
-        name=order["name"],
-        version=order["version"],
-        fingerprint=order["fingerprint"],
+        order,
         progress=lambda step: _say(voice, step=step),
+        found=lambda report: _say(voice, written_by=report.written_with),
     )
 
 
@@ -77,13 +75,15 @@ def _end_with_parent() -> None:
 
 
 def _verdict(error: BaseException) -> dict[str, str]:
+    if type(error).__name__ == "NextLoader":
+        return {"next": "tf_keras", "tried": str(error)}
     if isinstance(error, ConvoyError):
-        return {"error": type(error).__name__, "message": error.message}
+        return {"error": type(error).__name__, "message": error.message} | _writer_known_to(error)
     if isinstance(error, ModuleNotFoundError):
         return {"error": BuilderMissingError.__name__, "message": _MISSING}
     if isinstance(error, ImportError):  # a library that is there and cannot be mapped
         return _interrupted("TensorFlow could not be loaded, probably for want of memory (CONVOY_BUILD_MEMORY).")
-    if type(error).__name__ in _OUT_OF_MEMORY:
+    if is_out_of_memory(error):
         return _interrupted("The build ran out of the memory it may use (CONVOY_BUILD_MEMORY).")
     if isinstance(error, OSError):
         return _interrupted(f"The build could not read or write a file: {error.strerror or type(error).__name__}.")
@@ -92,9 +92,14 @@ def _verdict(error: BaseException) -> dict[str, str]:
     return {"error": "BrokenModelError", "message": message, "unforeseen": "yes"}
 
 
+def _writer_known_to(error: ConvoyError) -> dict[str, str]:
+    writer = error.written_by if isinstance(error, ModelError) else None
+    return {"written_by": writer} if writer else {}
+
+
 def _interrupted(message: str) -> dict[str, str]:
     return {"error": BuildInterruptedError.__name__, "message": message}
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(sys.argv[1])))
+    sys.exit(main(BuildOrder.from_json(sys.argv[1])))

@@ -1,95 +1,100 @@
 """Owns the order of a build: copy, scan, load, inspect, export, verify, write. Runs in the child process only."""
 
 import hashlib
+import importlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import service
-from service.builder.export import export_litert
-from service.builder.inspect import input_facts, layers_of, output_facts, output_layers
+from service.builder.join import joined
 from service.builder.load import load_scanned
+from service.builder.order import BuildOrder
+from service.builder.program import Facts, Program
 from service.builder.scan import ScanReport, scan_source
+from service.builder.trusted import custom_objects
 from service.builder.verify import make_probes, verify_litert
 from service.errors import BuildInterruptedError
 from service.model.description import Description, SourceFacts, Verification
 from service.repository.bundles import GRAPH, fingerprint_of, write_bundle
+from service.repository.saved import Saved, combined_sha256
 
+Progress = Callable[[str], None]
 _CHUNK = 2**20
 _COPY = "source"
 
 
 def build(
-    source: Path, staged: Path, *, name: str, version: int, fingerprint: str, progress: Callable[[str], None]
+    order: BuildOrder, *, progress: Progress, found: Callable[[ScanReport], None] = lambda _: None
 ) -> Description:
-    """Build `source` into the folder `staged`; return what was read off it.
+    """Carry out a build order; return what was read off the model. `found` is told what the scan saw.
 
-    Raises ModelError with a diagnosis, BuildInterruptedError where the file is no longer the one that
-    `fingerprint` was taken of.
+    Raises ModelError with a diagnosis, NextLoader where another loader may do better, BuildInterruptedError where the
+    files are no longer those that the fingerprint was taken of.
     """
-    copy, sha256 = _private_copy(source, staged)
-    if fingerprint_of(sha256) != fingerprint:
+    copy, sha256 = _private_copy(order.saved, order.staged / _COPY)
+    if fingerprint_of(sha256) != order.fingerprint:
         raise BuildInterruptedError("The saved file changed while it was being read.")
     progress("scanning")
-    report = scan_source(copy)
-    progress("loading with Keras")
-    model, loaded_by = load_scanned(copy, report)
-    progress("reading layers")
-    facts = describe(model, report, name=name, version=version)
-    progress("exporting to LiteRT")
-    export_litert(model, staged / GRAPH)
-    progress("comparing with Keras")
-    verification = verify_litert(
-        model, staged / GRAPH, inputs=facts.inputs, outputs=facts.outputs, layers=output_layers(model)
-    )
+    custom = custom_objects(order.trusted, library=importlib.import_module(order.loader))
+    path = joined(copy)
+    report = scan_source(path, trusted=frozenset(custom))
+    found(report)
+    program = load_scanned(path, report, order=order, custom=custom, progress=progress)
+    facts, verification = _exported(program, report, order, progress)
     progress("writing the bundle")
-    shutil.rmtree(staged / _COPY)
-    origin = SourceFacts(source.name, report.size, sha256, report.written_with, loaded_by)
-    facts = _completed(facts, origin, verification)
-    write_bundle(staged, facts, make_probes(model, inputs=facts.inputs, outputs=facts.outputs))
-    return facts
-
-
-def describe(model: Any, report: ScanReport, *, name: str, version: int) -> Description:
-    """Return what can be read off a loaded model; source and verification are still blank."""
-    inputs = input_facts(model)
-    return Description(
-        name=name,
-        version=version,
-        inputs=inputs,
-        outputs=output_facts(model, loss=report.loss),
-        layers=layers_of(model, order=inputs[0].order),
-        summary=_summary(model),
-        source=SourceFacts("", report.size, "", report.written_with, ""),
+    shutil.rmtree(order.staged / _COPY)
+    origin = SourceFacts(
+        file=order.saved.path.name,
+        bytes=report.size,
+        sha256=sha256,
+        written_by=report.written_with,
+        loaded_by=program.loaded_by,
+        repairs=program.repairs,
+        trusted_code=order.trusted.name if order.trusted else None,
     )
+    description = _description(order, facts, origin, verification)
+    write_bundle(order.staged, description, make_probes(program, inputs=facts.inputs))
+    return description
 
 
-def _private_copy(source: Path, staged: Path) -> tuple[Path, str]:
+def _exported(
+    program: Program, report: ScanReport, order: BuildOrder, progress: Progress
+) -> tuple[Facts, Verification]:
+    progress("reading layers")
+    facts = program.facts(loss=report.loss)
+    progress("exporting to LiteRT")
+    program.export(order.staged / GRAPH)
+    progress("comparing with the model as loaded")
+    return facts, verify_litert(program, order.staged / GRAPH, inputs=facts.inputs, outputs=facts.outputs)
+
+
+def _private_copy(saved: Saved, folder: Path) -> tuple[Saved, str]:
     """Copy the source, so that what is scanned is what is loaded; return the copy and its SHA-256."""
-    copy = staged / _COPY / source.name
-    copy.parent.mkdir()
+    hashes = {name: _copied(path, folder / name) for name, path in saved.files.items()}
+    if saved.is_program:
+        return Saved(folder), combined_sha256(hashes)
+    architecture = saved.architecture and folder / saved.architecture.name
+    return Saved(folder / saved.path.name, architecture), combined_sha256(hashes)
+
+
+def _copied(source: Path, copy: Path) -> str:
+    copy.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
     with source.open("rb") as read, copy.open("wb") as write:
         while chunk := read.read(_CHUNK):
             digest.update(chunk)
             write.write(chunk)
-    return copy, digest.hexdigest()
+    return digest.hexdigest()
 
 
-def _summary(model: Any) -> str:
-    lines: list[str] = []
-    model.summary(print_fn=lines.append, expand_nested=True, line_length=88)
-    return "\n".join(lines)
-
-
-def _completed(facts: Description, source: SourceFacts, verification: Verification) -> Description:
+def _description(order: BuildOrder, facts: Facts, source: SourceFacts, verification: Verification) -> Description:
     import keras
     import tensorflow
 
     return Description(
-        name=facts.name,
-        version=facts.version,
+        name=order.name,
+        version=order.version,
         inputs=facts.inputs,
         outputs=facts.outputs,
         layers=facts.layers,

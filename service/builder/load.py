@@ -1,42 +1,129 @@
-"""Owns loading a scanned file with Keras: nothing is compiled, safe mode stays on."""
+"""Owns the ladder: Keras 3 as it is, Keras 3 with a repaired configuration, tf_keras; the first that loads is taken.
 
+Nothing is compiled, safe mode stays on. tf_keras has no safe mode and its own idea of Keras, so it gets a child process
+of its own: `NextLoader` asks for it.
+"""
+
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from service.builder.exhaustion import is_out_of_memory
+from service.builder.keras_program import KerasProgram
+from service.builder.legacy_program import LegacyProgram
+from service.builder.order import BuildOrder
+from service.builder.program import Program
+from service.builder.repair import repair
 from service.builder.scan import ScanReport
+from service.builder.theano import turn_kernels
 from service.errors import BrokenModelError, UnsupportedModelError
 
 _SUFFIX = {"keras": ".keras", "hdf5": ".h5"}
 _LONGEST_REASON = 300
+_OLDEST = 2
+_NEWEST = 3
+# NOTE: Keras 3 computes it as relu6(x + 3) / 6, Keras 2 as 0.2 x + 0.5: such a file loads there and answers wrong.
+_CHANGED_MEANING = '"hard_sigmoid"'
+_KERAS_1 = (
+    "Written with {writer}, whose layers and arguments have other names since Keras 2 (2017). Convert it once with"
+    " Keras 2.2, which still reads them:"
+    ' docker run --rm -v "$PWD:/m" python:3.6-slim sh -c'
+    ' "pip install keras==2.2.5 tensorflow==1.14 h5py==2.10 && python -c \\"import keras;'
+    " keras.models.load_model('/m/{file}', compile=False).save('/m/converted.h5')\\\"\""
+)
 
 
-def load_scanned(path: Path, report: ScanReport) -> tuple[Any, str]:
-    """Load `path` and return the Keras model and what loaded it, such as `Keras 3.15.1`.
+class NextLoader(Exception):  # noqa: N818 - no failure: the next step of the ladder
+    """Keras 3 cannot load the file and tf_keras may; `reason` is what Keras 3 said, in one line."""
 
-    Keras goes by the suffix; `path` is renamed to the one its content calls for. Raises UnsupportedModelError
-    or BrokenModelError with what Keras said, in one line.
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def load_scanned(
+    path: Path,
+    report: ScanReport,
+    *,
+    order: BuildOrder,
+    custom: Mapping[str, Any],
+    progress: Callable[[str], None],
+) -> Program:
+    """Load a scanned file by the step of the ladder that the order is at.
+
+    Keras goes by the suffix; `path` is renamed to the one its content calls for. Raises NextLoader, or
+    UnsupportedModelError with what each loader said in one line, or BrokenModelError.
     """
+    written = _major(report)
+    if written is not None and written < _OLDEST:
+        raise UnsupportedModelError(_KERAS_1.format(writer=report.written_with, file=order.saved.path.name))
+    path = path.rename(path.with_suffix(_SUFFIX[report.kind]))
+    if order.loader == "tf_keras":
+        progress("loading with tf_keras")
+        return _checked(_by_tf_keras(path, report, order, custom))
+    progress("loading with Keras")
+    return _checked(_by_keras(path, report, custom))
+
+
+def _by_keras(path: Path, report: ScanReport, custom: Mapping[str, Any]) -> KerasProgram:
     import keras
 
-    path = path.rename(path.with_suffix(_SUFFIX[report.kind]))
+    said = "its hard_sigmoid has another formula in Keras 3"
+    if not _is_changed(report):
+        for mend in (None, repair):
+            try:
+                return _loaded(path, report, custom, repairs=mend(path, report) if mend else ())
+            except Exception as error:
+                if is_out_of_memory(error):
+                    raise
+                said = _one_line(error, path)
+    if (_major(report) or _OLDEST) < _NEWEST:
+        raise NextLoader(said)
+    raise UnsupportedModelError(f"Written with {report.written_with}; Keras {keras.__version__} cannot load it: {said}")
+
+
+def _loaded(path: Path, report: ScanReport, custom: Mapping[str, Any], *, repairs: tuple[str, ...]) -> KerasProgram:
+    import keras
+
+    model = keras.saving.load_model(path, custom_objects=dict(custom), compile=False, safe_mode=True)
+    turned = turn_kernels(model) if report.backend == "theano" else ()
+    return KerasProgram(model, loaded_by=f"Keras {keras.__version__}", repairs=(*repairs, *turned))
+
+
+def _by_tf_keras(path: Path, report: ScanReport, order: BuildOrder, custom: Mapping[str, Any]) -> KerasProgram:
+    import keras
+    import tf_keras
+
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except MemoryError:
-        raise
+        model = tf_keras.models.load_model(path, custom_objects=dict(custom), compile=False)
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise UnsupportedModelError(
-            f"Written with {report.written_with}; Keras {keras.__version__} cannot load it: {_one_line(error, path)}"
+            f"Written with {report.written_with}; Keras {keras.__version__} cannot load it: {order.tried}. "
+            f"tf_keras {tf_keras.__version__} cannot either: {_one_line(error, path)}"
         ) from error
-    _check_callable(model)
-    return model, f"Keras {keras.__version__}"
+    turned = turn_kernels(model) if report.backend == "theano" else ()
+    return LegacyProgram(model, loaded_by=f"tf_keras {tf_keras.__version__}", repairs=turned)
 
 
-def _check_callable(model: Any) -> None:
-    if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
+def _checked(program: KerasProgram) -> Program:
+    if not program.is_callable:
         raise BrokenModelError(
             "The model has no fixed inputs and outputs (it was saved before it was built). "
             "Give its first layer an Input shape, call it once, and save it again."
         )
+    return program
+
+
+def _major(report: ScanReport) -> int | None:
+    number = (report.keras_version or "").partition(".")[0]
+    return int(number) if number.isdigit() else None
+
+
+def _is_changed(report: ScanReport) -> bool:
+    return (_major(report) or _OLDEST) < _NEWEST and _CHANGED_MEANING in json.dumps(report.config)
 
 
 def _one_line(error: Exception, path: Path) -> str:

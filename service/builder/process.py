@@ -8,6 +8,7 @@ import fcntl
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,13 +16,15 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 import service.errors
-from service.errors import BuildInterruptedError, ModelError
+from service.builder.order import BuildOrder, Loader
+from service.errors import BuildInterruptedError, ConvoyError, ModelError, SavedModelNotAllowedError
 from service.repository.bundles import Bundle, BundleStore
+from service.repository.saved import Saved
 from service.repository.sources import Source
 
 log = logging.getLogger(__name__)
@@ -34,16 +37,24 @@ def _silent(step: str) -> None:
 
 
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT")
+_PROGRAM = (
+    "This is a SavedModel folder: a TensorFlow program, not data. Where you trust whoever made it, allow it with "
+    "CONVOY_ALLOW_SAVED_MODEL=1 (--allow-saved-model); else save the model as .keras."
+)
 _MIB = 2**20
 _LAST_WORDS = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class BuildLimits:
-    """What one build may use: wall time in seconds (plus one per MiB of source) and memory in bytes."""
+    """What one build may use: wall time in seconds (plus one per MiB of source) and memory in bytes.
+
+    `allow_saved_model` says whether a SavedModel, which is a program, may be run.
+    """
 
     seconds: float
     memory: int
+    allow_saved_model: bool = False
 
     def seconds_for(self, size: int) -> float:
         """Return the wall limit for a source of `size` bytes."""
@@ -58,17 +69,31 @@ def build_bundle(
     limits: BuildLimits,
     progress: Progress = _silent,
     cancelled: threading.Event | None = None,
+    trusted: Path | None = None,
 ) -> Bundle:
     """Build `source` in a child process and add the bundle to the store.
 
-    Raises ModelError with the diagnosis where the source is at fault, BuildInterruptedError where another try
-    may succeed (time-out, kill, memory, full disk, another builder on the same cache, `cancelled` set).
+    `trusted` is a Python file of the user's own layers, which is run. Raises ModelError with the diagnosis where the
+    source is at fault, BuildInterruptedError where another try may succeed (time-out, kill, memory, full disk, another
+    builder on the same cache, `cancelled` set).
     """
+    if source.saved.is_program and not limits.allow_saved_model:
+        raise SavedModelNotAllowedError(_PROGRAM)
     with store.staging(source.name) as staged, _build_lock(store.build_lock) as lock:
         bundle = store.find(source.name, fingerprint)  # another server may have built it meanwhile
         if bundle is not None:
             return bundle
-        _run_child(source, fingerprint, staged, lock=lock, limits=limits, progress=progress, cancelled=cancelled)
+        order = BuildOrder(
+            saved=_absolute(source.saved),
+            staged=staged,
+            name=source.name,
+            version=source.version,
+            fingerprint=fingerprint,
+            memory=limits.memory,
+            trusted=trusted,
+        )
+        seconds = limits.seconds_for(source.stamp.size)
+        _climb(order, _Child(lock, seconds, progress, cancelled))
         return store.add(staged, source.name, fingerprint)
 
 
@@ -85,34 +110,46 @@ def _build_lock(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _run_child(
-    source: Source,
-    fingerprint: str,
-    staged: Path,
-    *,
-    lock: int,
-    limits: BuildLimits,
-    progress: Progress,
-    cancelled: threading.Event | None,
-) -> None:
-    order = {
-        "source": str(source.path.absolute()),
-        "staged": str(staged),
-        "name": source.name,
-        "version": source.version,
-        "fingerprint": fingerprint,
-        "memory": limits.memory,
-    }
-    with tempfile.TemporaryDirectory(prefix="convoy-build-") as home:
-        child = _start(order, home=home, lock=lock)
-        watchdog = _Watchdog(child, seconds=limits.seconds_for(source.stamp.size), cancelled=cancelled)
-        with watchdog:
-            said = _listen(child, progress)
-    _judge(said, child, watchdog)
+def _absolute(saved: Saved) -> Saved:
+    return Saved(saved.path.absolute(), saved.architecture and saved.architecture.absolute())
 
 
-def _start(order: dict[str, Any], *, home: str, lock: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-I", "-m", "service.builder", json.dumps(order)]
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """How each child of one build is run: the lock it holds, its seconds, who hears its steps, what ends it."""
+
+    lock: int
+    seconds: float
+    progress: Progress
+    cancelled: threading.Event | None
+
+    def run(self, order: BuildOrder) -> dict[str, Any]:
+        """Carry out `order` in a child; return its verdict where it built or wants another loader, else raise."""
+        with tempfile.TemporaryDirectory(prefix="convoy-build-") as home:
+            child = _start(order, home=home, lock=self.lock)
+            watchdog = _Watchdog(child, seconds=self.seconds, cancelled=self.cancelled)
+            with watchdog:
+                said = _listen(child, self.progress)
+        _judge(said, child, watchdog)
+        return said
+
+
+def _climb(order: BuildOrder, child: _Child) -> None:
+    """Try one loader after the other, each in a child of its own, until one builds."""
+    said = child.run(order)
+    while "next" in said:
+        _empty(order.staged)
+        order = replace(order, loader=said["next"], tried=said["tried"])
+        said = child.run(order)
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+def _start(order: BuildOrder, *, home: str, lock: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-I", "-m", "service.builder", order.to_json()]
     try:
         return subprocess.Popen(
             command,
@@ -120,7 +157,7 @@ def _start(order: dict[str, Any], *, home: str, lock: int) -> subprocess.Popen[b
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=home,
-            env=_environment(home),
+            env=_environment(home, order.loader),
             pass_fds=(lock,),
             start_new_session=True,
         )
@@ -128,13 +165,14 @@ def _start(order: dict[str, Any], *, home: str, lock: int) -> subprocess.Popen[b
         raise BuildInterruptedError(f"The builder could not be started: {error.strerror}.") from error
 
 
-def _environment(home: str) -> dict[str, str]:
+def _environment(home: str, loader: Loader) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     return kept | {
         "HOME": home,
         "TMPDIR": home,
         "KERAS_HOME": str(Path(home) / "keras"),
         "KERAS_BACKEND": "tensorflow",
+        "TF_USE_LEGACY_KERAS": "1" if loader == "tf_keras" else "0",  # what `tensorflow.keras` is for trusted code
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "CUDA_VISIBLE_DEVICES": "-1",
         "COLUMNS": "100",  # the width of model.summary()
@@ -149,8 +187,8 @@ def _listen(child: subprocess.Popen[bytes], progress: Progress) -> dict[str, Any
         said = _parsed(line)
         if "step" in said:
             progress(str(said["step"]))
-        elif said:
-            verdict = said
+        else:
+            verdict |= said
     # NOTE: not reaped before its process group is ended: the number could be another's by then.
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     verdict.setdefault("last_words", tail.text())
@@ -166,13 +204,16 @@ def _parsed(line: bytes) -> dict[str, Any]:
 
 
 def _judge(said: dict[str, Any], child: subprocess.Popen[bytes], watchdog: "_Watchdog") -> None:
-    if said.get("built"):
+    if said.get("built") or "next" in said:
         return
     if said.get("unforeseen"):
         log.error("the builder's last words: %s", said.get("last_words"))
     if "error" in said:
         kind = getattr(service.errors, str(said["error"]), ModelError)
-        raise kind(said["message"])
+        error: ConvoyError = kind(said["message"])
+        if isinstance(error, ModelError):
+            error.written_by = said.get("written_by")
+        raise error
     if watchdog.reason:
         raise BuildInterruptedError(watchdog.reason)
     log.error("builder ended with %s; its last words: %s", child.returncode, said.get("last_words"))

@@ -36,14 +36,9 @@ def _unchanged(inputs: Any, **_: Any) -> Any:
 
 @contextmanager
 def _without_head(layer: Any) -> Iterator[None]:
-    import keras
-
-    if type(layer).__name__ in _HEAD_LAYERS:
-        name, replacement = "call", _unchanged
-    else:
-        name, replacement = "activation", keras.activations.linear
+    name = "call" if type(layer).__name__ in _HEAD_LAYERS else "activation"
     original = getattr(layer, name)
-    setattr(layer, name, replacement)
+    setattr(layer, name, _unchanged)
     try:
         yield
     finally:

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.builder.tap import has_head, tapped_graph, without_heads
-from service.engine.base import Arrays
+from service.builder.program import Program
+from service.builder.tap import tapped_graph
 from service.engine.litert import LiteRtEngine
 from service.errors import BrokenModelError, DisagreementError, UnsupportedModelError
 from service.model.agreement import Difference, largest_difference
@@ -34,25 +33,23 @@ class Case:
 
 
 def verify_litert(
-    model: Any,
-    graph: Path,
-    *,
-    inputs: tuple[InputFacts, ...],
-    outputs: tuple[OutputFacts, ...],
-    layers: list[Any],
+    program: Program, graph: Path, *, inputs: tuple[InputFacts, ...], outputs: tuple[OutputFacts, ...]
 ) -> Verification:
-    """Compare the graph with Keras on several inputs, before the head where both can be looked at there.
+    """Compare the graph with the loaded model on several inputs, before the head where both can be looked at there.
 
-    `layers` are the model's output layers. Raises DisagreementError where a difference goes over what is
-    allowed, UnsupportedModelError where LiteRT cannot run the graph.
+    Raises DisagreementError where a difference goes over what is allowed, UnsupportedModelError where LiteRT cannot
+    run the graph.
     """
     cases = list(cases_for(inputs))
-    _check_alive(run_keras(model, cases[0].inputs, outputs))
-    served = _compare(model, graph, cases, inputs, outputs, tap=None)
+    _check_alive(program.run(cases[0].inputs))
+    compared = _Comparison(program, cases, [one.spec.name for one in inputs], [one.spec.name for one in outputs])
+    served = compared.worst(graph)
     with tempfile.TemporaryDirectory() as folder:
         tapped = Path(folder) / "tapped.tflite"
-        if all(map(has_head, layers)) and tapped_graph(graph, tapped):
-            before = _compare(model, tapped, cases, inputs, outputs, tap=layers)
+        without_heads = program.without_heads()
+        if without_heads is not None and tapped_graph(graph, tapped):
+            with without_heads:
+                before = compared.worst(tapped, where="before the head")
             return _report("before the head", [served, before], len(cases))
     return _report("outputs", [served], len(cases))
 
@@ -97,44 +94,24 @@ def _filled(spec: TensorSpec, batch: int, side: int, make: Any) -> NDArray[Any]:
     return np.ascontiguousarray(values, dtype=spec.dtype)
 
 
-def run_keras(model: Any, arrays: Arrays, outputs: tuple[OutputFacts, ...]) -> dict[str, NDArray[Any]]:
-    """Return what Keras answers, by output name; the model is called once, eagerly, not trained."""
-    import keras
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """A model and what it is asked, to be compared with one graph or another."""
 
-    fed = [arrays[tensor.name] for tensor in model.inputs]
-    answer = model(_structured(model, fed), training=False)
-    flat = [np.asarray(keras.ops.convert_to_numpy(one)) for one in keras.tree.flatten(answer)]
-    return {one.spec.name: array for one, array in zip(outputs, flat, strict=True)}
+    program: Program
+    cases: list[Case]
+    inputs: list[str]
+    outputs: list[str]
 
-
-def _structured(model: Any, flat: list[NDArray[Any]]) -> Any:
-    import keras
-
-    structure = getattr(model, "_inputs_struct", None)
-    if structure is not None:
-        return keras.tree.pack_sequence_as(structure, flat)
-    return flat[0] if len(flat) == 1 else flat
-
-
-def _compare(
-    model: Any,
-    graph: Path,
-    cases: list[Case],
-    inputs: tuple[InputFacts, ...],
-    outputs: tuple[OutputFacts, ...],
-    *,
-    tap: list[Any] | None,
-) -> Difference:
-    names = [one.spec.name for one in inputs]
-    engine = LiteRtEngine(graph, inputs=names, outputs=[one.spec.name for one in outputs])
-    worst = Difference(0.0, 0.0)
-    with without_heads(tap) if tap else nullcontext():
-        for case in cases:
-            found = largest_difference(_run(engine, case), run_keras(model, case.inputs, outputs))
+    def worst(self, graph: Path, *, where: str = "at the output") -> Difference:
+        engine = LiteRtEngine(graph, inputs=self.inputs, outputs=self.outputs)
+        worst = Difference(0.0, 0.0)
+        for case in self.cases:
+            found = largest_difference(_run(engine, case), self.program.run(case.inputs))
             if not found.is_allowed:
-                raise DisagreementError(_complaint(case, found, tapped=tap is not None))
+                raise DisagreementError(_complaint(case, found, where=where))
             worst = worst.worse(found)
-    return worst
+        return worst
 
 
 def _run(engine: LiteRtEngine, case: Case) -> dict[str, NDArray[Any]]:
@@ -147,8 +124,7 @@ def _run(engine: LiteRtEngine, case: Case) -> dict[str, NDArray[Any]]:
         ) from error
 
 
-def _complaint(case: Case, found: Difference, *, tapped: bool) -> str:
-    where = "before the head" if tapped else "at the output"
+def _complaint(case: Case, found: Difference, *, where: str) -> str:
     batch = len(next(iter(case.inputs.values())))
     return (
         f"The exported graph does not give the numbers Keras gives: {where}, on {case.label} input in a batch of "
@@ -156,8 +132,8 @@ def _complaint(case: Case, found: Difference, *, tapped: bool) -> str:
     )
 
 
-def make_probes(model: Any, *, inputs: tuple[InputFacts, ...], outputs: tuple[OutputFacts, ...]) -> Probes:
-    """Return a small random batch with Keras' outputs for it, stored for the check when a model goes live."""
+def make_probes(program: Program, *, inputs: tuple[InputFacts, ...]) -> Probes:
+    """Return a small random batch with the model's outputs for it, stored for the check when a model goes live."""
     random = np.random.default_rng(_SEED + 1)
     arrays = {one.spec.name: _filled(one.spec, _PROBE_BATCH, FREE_SIDES[0], random.random) for one in inputs}
-    return Probes(arrays, run_keras(model, arrays, outputs))
+    return Probes(arrays, program.run(arrays))

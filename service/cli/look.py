@@ -14,8 +14,11 @@ from service.cli.options import (
     store_and_limits,
 )
 from service.cli.table import table
+from service.model.hints import hints_of
+from service.model.stack import maps_to_vector_text
 from service.repository.bundles import BundleStore, fingerprint_of
-from service.repository.sources import Source, find_sources, sha256_of
+from service.repository.saved import sha256_of
+from service.repository.sources import Source, find_sources
 from service.serving.local import bundle_of, source_of
 
 
@@ -46,7 +49,7 @@ def _row(source: Source, store: BundleStore) -> dict[str, Any]:
 def _state(source: Source, store: BundleStore) -> str:
     if source.problem:
         return f"failed: {source.problem}"
-    fingerprint = fingerprint_of(sha256_of(source.path))
+    fingerprint = fingerprint_of(sha256_of(source.saved))
     if store.find(source.name, fingerprint):
         return "built"
     diagnosis = store.diagnosis(source.name, fingerprint)
@@ -58,7 +61,7 @@ def _state(source: Source, store: BundleStore) -> str:
 @settings("models_dir", "cache_dir", "bundles_dir", "build_timeout", "build_memory")
 @as_json()
 def layers(target: str, as_json: bool, **given: str | None) -> None:
-    """Show every layer of a model: type, output shape, parameters, receptive field."""
+    """Show every layer of a model (type, output shape, parameters, receptive field) and what a look at them tells."""
     read = read_settings(**given)
     store, limits = store_and_limits(read)
     bundle, _ = bundle_of(source_of(target, read.models_dir), store, limits, progress)
@@ -72,6 +75,8 @@ def layers(target: str, as_json: bool, **given: str | None) -> None:
     ]
     click.echo(table(["layer", "type", "output shape", "parameters", "sees"], rows))
     click.echo(f"\n{bundle.facts.parameters:,} parameters")
+    for line in (maps_to_vector_text(found), *(f"hint: {one}" for one in hints_of(bundle.facts, {}))):
+        click.echo(line)
 
 
 def _shape(shape: Any) -> str:

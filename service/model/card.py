@@ -6,9 +6,11 @@ from typing import Any
 from service.errors import SidecarError
 from service.model.description import Description, InputFacts, OutputFacts
 from service.model.head import DEFAULT_THRESHOLD, TWO_CLASS_HEADS, Head, class_count, guess_head
-from service.model.labels import checked_labels, numbered_labels
+from service.model.hints import hints_of
+from service.model.labels import checked_labels, fitting_none, numbered_labels
 from service.model.recipe import COLOR_OF_CHANNELS, Color, MeanStd, Recipe, Source, default_recipe
 from service.model.sidecar import Sidecar
+from service.model.stack import maps_to_vector, maps_to_vector_text
 from service.model.tensors import ImageLayout, TensorSpec, image_layout, units_of
 
 
@@ -28,7 +30,10 @@ class InputCard:
 
 @dataclass(frozen=True, slots=True)
 class OutputCard:
-    """One output with its head, its labels (one per class) and the threshold of a yes-or-no decision."""
+    """One output with its head, its labels (one per class) and the threshold of a yes-or-no decision.
+
+    An output that is a map has no labels: its numbers are the answer.
+    """
 
     spec: TensorSpec
     head: Head
@@ -36,14 +41,23 @@ class OutputCard:
     labels: tuple[str, ...]
     labels_source: Source
     threshold: float = DEFAULT_THRESHOLD
+    labels_file: str | None = None
+
+    @property
+    def classes(self) -> int | None:
+        """Return the number of classes, None where the output is a map."""
+        return len(self.labels) or None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form the card shows."""
+        file = {"file": self.labels_file} if self.labels_file else {}
+        labels = {"value": list(self.labels), "source": self.labels_source, **file}
         return {
             **self.spec.to_json(),
             "head": {"value": self.head, "source": self.head_source},
-            "labels": {"value": list(self.labels), "source": self.labels_source},
-            "threshold": self.threshold,
+            "classes": self.classes,
+            "labels": labels if self.classes else None,
+            "threshold": self.threshold if self.classes else None,
         }
 
 
@@ -61,6 +75,22 @@ class ModelCard:
     sidecar: Sidecar
     warnings: tuple[str, ...]
 
+    @property
+    def classes(self) -> int | None:
+        """Return the number of classes of the first output that has classes; None where all outputs are maps."""
+        return next((one.classes for one in self.outputs if one.classes), None)
+
+    @property
+    def takes(self) -> str:
+        """Say what may be sent: pictures where an input takes them, numbers always."""
+        return "pictures and numbers" if any(one.layout for one in self.inputs) else "numbers"
+
+    @property
+    def answers(self) -> str:
+        """Say what comes back: classes, plain numbers where an output is a map, or both."""
+        kinds = {"classes" if one.classes else "numbers" for one in self.outputs}
+        return " and ".join(sorted(kinds))
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form of the card, layers in brief."""
         facts = self.facts
@@ -70,9 +100,15 @@ class ModelCard:
             "description": self.sidecar.description,
             "inputs": [one.to_json() for one in self.inputs],
             "outputs": [one.to_json() for one in self.outputs],
-            "classes": len(self.outputs[0].labels),
+            "takes": self.takes,
+            "answers": self.answers,
+            "classes": self.classes,
             "parameters": facts.parameters,
             "layers": [layer.brief() for layer in facts.layers],
+            "maps_to_vector": {
+                "steps": [one.to_json() for one in maps_to_vector(facts.layers)],
+                "text": maps_to_vector_text(facts.layers),
+            },
             "engine": self.engine,
             "verification": [asdict(one) for one in facts.verification],
             "source": asdict(facts.source),
@@ -80,17 +116,16 @@ class ModelCard:
             "built_with": dict(facts.built_with),
             "provenance": dict(self.sidecar.provenance),
             "warnings": list(self.warnings),
+            "hints": list(hints_of(facts, {one.spec.name: one.head for one in self.outputs})),
         }
 
 
 def compose_card(facts: Description, sidecar: Sidecar, *, version: int, fingerprint: str, engine: str) -> ModelCard:
-    """Merge the facts of a bundle with a sidecar; raise SidecarError where the two contradict each other.
-
-    Raises UnsupportedModelError where an output is a map, not one vector of classes.
-    """
+    """Merge the facts of a bundle with a sidecar; raise SidecarError where the two contradict each other."""
     _check_names(facts, sidecar)
     inputs = tuple(_input_card(one, sidecar) for one in facts.inputs)
     outputs = tuple(_output_card(one, sidecar, is_only=len(facts.outputs) == 1) for one in facts.outputs)
+    _check_labels_fit(outputs, sidecar)
     return ModelCard(
         name=facts.name,
         version=version,
@@ -152,22 +187,30 @@ def _colors_of(channels: int) -> tuple[Color, ...]:
     return ("rgb", "bgr") if channels == 3 else (COLOR_OF_CHANNELS[channels],)
 
 
-def _labels(sidecar: Sidecar, classes: int, *, is_only_output: bool) -> tuple[str, ...] | None:
+def _labels(sidecar: Sidecar, head: Head, classes: int, *, is_only_output: bool) -> tuple[str, ...] | None:
     """Return the sidecar's labels; of several outputs, those have them that have as many classes."""
     if sidecar.labels is None or (not is_only_output and len(sidecar.labels) != classes):
         return None
-    return checked_labels(sidecar.labels, classes=classes)
+    is_one_unit = head in TWO_CLASS_HEADS
+    return checked_labels(sidecar.labels, classes=classes, file=sidecar.labels_file, is_one_unit=is_one_unit)
+
+
+def _check_labels_fit(outputs: tuple[OutputCard, ...], sidecar: Sidecar) -> None:
+    if sidecar.labels is not None and all(one.labels_source != "sidecar" for one in outputs):
+        raise fitting_none(sidecar.labels, {one.spec.name: one.classes for one in outputs}, file=sidecar.labels_file)
 
 
 def _output_card(facts: OutputFacts, sidecar: Sidecar, *, is_only: bool) -> OutputCard:
     said = sidecar.output_settings(facts.spec.name)
     units = units_of(facts.spec)
+    if units is None:
+        return _map_card(facts.spec, said.head)
     guessed = guess_head(units=units, activation=facts.activation, loss=facts.loss)
     head = said.head or guessed
     if head in TWO_CLASS_HEADS and units > 1:
         raise SidecarError(f"The head {head!r} is for a model of one output; {facts.spec.name} has {units}.")
     classes = class_count(head, units)
-    labels = _labels(sidecar, classes, is_only_output=is_only)
+    labels = _labels(sidecar, head, classes, is_only_output=is_only)
     return OutputCard(
         spec=facts.spec,
         head=head,
@@ -175,7 +218,18 @@ def _output_card(facts: OutputFacts, sidecar: Sidecar, *, is_only: bool) -> Outp
         labels=labels or numbered_labels(classes),
         labels_source="sidecar" if labels else "default",
         threshold=DEFAULT_THRESHOLD if said.threshold is None else said.threshold,
+        labels_file=sidecar.labels_file if labels else None,
     )
+
+
+def _map_card(spec: TensorSpec, head: Head | None) -> OutputCard:
+    """Return the card of an output that is a map, which no head but `scores` can read."""
+    if head not in (None, "scores"):
+        raise SidecarError(
+            f"The head {head!r} is for classes; output {spec.name} is a map of shape {list(spec.shape)} and has none. "
+            "Drop `head`, or give it under [output.NAME] to the output that it is for."
+        )
+    return OutputCard(spec, "scores", "sidecar" if head else "graph", labels=(), labels_source="graph")
 
 
 def _head_source(facts: OutputFacts, units: int) -> Source:
@@ -196,6 +250,15 @@ def _warnings(inputs: tuple[InputCard, ...], outputs: tuple[OutputCard, ...]) ->
                 f"How {one.spec.name} was scaled in training is not known: 0..1 is a default. "
                 "Say it in model.toml under [preprocessing] scale."
             )
+    notes += [
+        f"Output {one.spec.name} is a map of shape {list(one.spec.shape)}: no classes; its numbers are given as they "
+        "are."
+        for one in outputs
+        if one.classes is None
+    ]
     if any(one.labels_source == "default" for one in outputs):
-        notes.append('The classes have no names. Give them in model.toml: labels = ["cat", "dog", …].')
+        notes.append(
+            'The classes have no names. Give them in model.toml: labels = ["cat", "dog", …], '
+            "or one a line in a labels.txt, in a folder that is this model's alone."
+        )
     return notes

@@ -46,13 +46,24 @@ class OutputFacts:
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """The saved file: its name without folder, size in bytes, SHA-256 in hex, and what wrote and loaded it."""
+    """The saved model: its name without folder, size in bytes, SHA-256 in hex, and what wrote and loaded it.
+
+    `repairs` says in words what had to be changed before it loaded; `trusted_code` names the Python file of the user's
+    own layers that was run to build it.
+    """
 
     file: str
     bytes: int
     sha256: str
     written_by: str
     loaded_by: str
+    repairs: tuple[str, ...] = ()
+    trusted_code: str | None = None
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "SourceFacts":
+        """Read what `dataclasses.asdict` gave, after a trip through JSON."""
+        return cls(**{**data, "repairs": tuple(data["repairs"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +125,7 @@ class Description:
             outputs=tuple(OutputFacts.from_json(one) for one in data["outputs"]),
             layers=tuple(Layer.from_json(one) for one in data["layers"]),
             summary=data["summary"],
-            source=SourceFacts(**data["source"]),
+            source=SourceFacts.from_json(data["source"]),
             verification=tuple(Verification(**one) for one in data["verification"]),
             built_with=data["built_with"],
         )

@@ -1,9 +1,9 @@
-"""Owns the head: how a model's raw output becomes an answer in classes."""
+"""Owns the head: how a model's raw output becomes an answer in classes, or in plain numbers where it has none."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ _APPLIED: dict[Head, str] = {
     "logits": "The model ends in logits; softmax was applied to them.",
     "binary-logit": "The model ends in a logit; sigmoid was applied to it.",
 }
+_NOT_FINITE = "The model's output is not finite (NaN or infinity); such values are given as null."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,19 @@ class Answer:
     def is_probability(self) -> bool:
         """Return whether values may be called probabilities."""
         return self.head != "scores"
+
+
+@dataclass(frozen=True, slots=True)
+class PlainNumbers:
+    """One example's answer of an output without classes: its numbers as they are, in the output's own item shape."""
+
+    values: NDArray[Any]
+    warnings: tuple[str, ...] = ()
+
+
+def as_numbers(outputs: NDArray[Any]) -> list[PlainNumbers]:
+    """Return raw outputs of shape (N, *item), any numeric dtype, as N answers; what is not finite carries a warning."""
+    return [PlainNumbers(one, () if np.isfinite(one).all() else (_NOT_FINITE,)) for one in outputs]
 
 
 def class_count(head: Head, units: int) -> int:
@@ -161,5 +175,5 @@ class _Reader:
     def _warnings(self, values: NDArray[np.float32]) -> tuple[str, ...]:
         notes = [_APPLIED[self.head]] if self.head in _APPLIED else []
         if not np.isfinite(values).all():
-            notes.append("The model's output is not finite (NaN or infinity); such values are given as null.")
+            notes.append(_NOT_FINITE)
         return tuple(notes)

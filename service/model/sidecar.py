@@ -21,12 +21,14 @@ class OutputSettings:
 class Sidecar:
     """Everything a `model.toml` can say; the empty one says nothing.
 
+    `labels_file` is the name of the file that gave the labels: a `model.toml`, a `labels.txt`, ….
     `preprocessing` and `outputs` hold one entry per input or output name; the name "" stands for all of them.
     `preprocessing` values are fields of `Recipe`.
     """
 
     description: str | None = None
     labels: tuple[str, ...] | None = None
+    labels_file: str | None = None
     preprocessing: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     outputs: Mapping[str, OutputSettings] = field(default_factory=dict)
     serve: ServePolicy = "latest"

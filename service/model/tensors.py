@@ -1,14 +1,15 @@
 """Owns the description of a model's inputs and outputs: name, shape, dtype, and which axes form an image."""
 
+import math
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
-
-from service.errors import UnsupportedModelError
 
 Shape = tuple[int | None, ...]
 """A shape whose free axes are None; the first axis is the batch."""
 
 ChannelOrder = Literal["channels_last", "channels_first"]
+_NUMERIC = re.compile(r"bool|(u?int|float)\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class TensorSpec:
         """Return the shape of one example, without the batch axis."""
         return self.shape[1:]
 
+    @property
+    def is_numeric(self) -> bool:
+        """Return whether its values are booleans, integers or floating-point numbers, not text or complex ones."""
+        return _NUMERIC.fullmatch(self.dtype) is not None
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form; a free axis is null."""
         return {"name": self.name, "shape": list(self.shape), "dtype": self.dtype}
@@ -34,18 +40,19 @@ class TensorSpec:
         return cls(data["name"], tuple(data["shape"]), data["dtype"])
 
 
-def units_of(spec: TensorSpec) -> int:
+def is_map(shape: Shape) -> bool:
+    """Return whether the items of `shape` (batch axis included) have several axes that are not 1: no single vector."""
+    return sum(axis != 1 for axis in shape[1:]) > 1
+
+
+def units_of(spec: TensorSpec) -> int | None:
     """Return the number of values of an output, of which one axis alone may be longer than 1: (N, C), (N, 1, 1, C).
 
-    Raises UnsupportedModelError for any other output: a map, a sequence, an axis left free.
+    None for an output that is no vector of classes: a map, a sequence, an axis left free.
     """
-    sides = [axis for axis in spec.item_shape if axis != 1]
-    if len(sides) > 1 or None in sides:
-        raise UnsupportedModelError(
-            f"output {spec.name} has shape {list(spec.shape)}: a map, not a vector of classes; Convoy serves "
-            "classifiers, one vector of classes per picture."
-        )
-    return sides[0] or 1 if sides else 1
+    if is_map(spec.shape) or None in spec.item_shape:
+        return None
+    return math.prod(axis or 0 for axis in spec.item_shape)
 
 
 @dataclass(frozen=True, slots=True)

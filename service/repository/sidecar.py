@@ -1,10 +1,9 @@
-"""Owns reading what a user puts beside a model: `model.toml` and the label files it may name.
+"""Owns reading what a user puts beside a model: `model.toml`, and the labels where it gives none.
 
 `read_sidecar` gives plain data (what `live.json` carries to every worker); `parse_sidecar` turns it into values.
 """
 
 import difflib
-import json
 import tomllib
 from collections.abc import Mapping
 from datetime import date, time
@@ -17,18 +16,26 @@ from service.errors import SidecarError
 from service.model.head import HEADS
 from service.model.recipe import COLORS, FITS, NAMED_SCALES, RECIPE_DEFAULTS, RESIZES, MeanStd
 from service.model.sidecar import OutputSettings, Sidecar
+from service.repository.labels import LabelFile, find_labels, read_labels, read_text
 from service.repository.sources import Source
 
 _LARGEST_INTEGER = 2**63
 _LONGEST_SIDE = 4096
-MAX_SIDECAR_BYTES = 4 * 2**20
 
 
 def read_sidecar(source: Source) -> dict[str, Any]:
     """Return the merged, checked content of a source's sidecars, the nearer one winning key by key.
 
-    Labels named by file are read in. Raises SidecarError with what is wrong and in which file.
+    Labels kept in files are read in, with `labels_file` as the name of the file that gave them; a `model.toml` that
+    gives labels wins over label files that it does not name. Raises SidecarError with what is wrong and in which file.
     """
+    data = read_model_toml(source)
+    found = None if "labels" in data else find_labels(source)
+    return data | {"labels": list(found.labels), "labels_file": found.name} if found else data
+
+
+def read_model_toml(source: Source) -> dict[str, Any]:
+    """Return what `read_sidecar` does, but for label files that no `model.toml` names: what a policy rests on."""
     merged: dict[str, Any] = {}
     for path in source.sidecars:
         if path.is_file():
@@ -37,9 +44,13 @@ def read_sidecar(source: Source) -> dict[str, Any]:
 
 
 def parse_sidecar(data: Mapping[str, Any]) -> Sidecar:
-    """Turn plain sidecar data into values; raises SidecarError naming the key and what it may be."""
+    """Turn what `read_sidecar` gave into values; raises SidecarError naming the key and what it may be."""
+    return _loaded(_ReadSchema(), data)
+
+
+def _loaded(schema: "_SidecarSchema", data: Mapping[str, Any]) -> Sidecar:
     try:
-        sidecar: Sidecar = _SidecarSchema().load(dict(data))
+        sidecar: Sidecar = schema.load(dict(data))
     except ValidationError as error:
         raise SidecarError("; ".join(_complaints(_as_mapping(error.messages)))) from error
     return sidecar
@@ -50,18 +61,18 @@ def _as_mapping(messages: Any) -> dict[str, Any]:
 
 
 def _read_one(path: Path) -> dict[str, Any]:
-    text = _text(path)
+    text = read_text(path)
     try:
         data: dict[str, Any] = _plain(tomllib.loads(text))
     except (ValueError, RecursionError) as error:
         raise SidecarError(f"{path.name} is no TOML: {error}.") from error
     try:
-        if "labels" in data:
-            data["labels"] = _labels(data, path)
-        parse_sidecar(data)
+        named = _named_labels(data.get("labels"), path.parent)
+        said = data | {"labels": list(named.labels)} if named else data
+        _loaded(_SidecarSchema(), said)
     except SidecarError as error:
         raise SidecarError(f"{path.name}: {error.message}") from error
-    return data
+    return said | {"labels_file": named.name if named else path.name} if "labels" in said else said
 
 
 def _plain(value: Any) -> Any:
@@ -75,39 +86,14 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, (date, time)) else value
 
 
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > MAX_SIDECAR_BYTES:
-            raise SidecarError(f"{path.name} is larger than {MAX_SIDECAR_BYTES} bytes.")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SidecarError(f"{path.name} is not UTF-8 text.") from error
-    except OSError as error:
-        raise SidecarError(f"{path.name} cannot be read: {error.strerror}.") from error
-
-
-def _labels(data: Mapping[str, Any], path: Path) -> Any:
-    named = data["labels"]
-    return _labels_of_file(path.parent, named) if isinstance(named, str) else named
-
-
-def _labels_of_file(folder: Path, name: str) -> list[str]:
+def _named_labels(name: Any, folder: Path) -> LabelFile | None:
+    """Return the labels of the file that a `model.toml` in `folder` names, if it names one."""
+    if not isinstance(name, str):
+        return None
     path = folder / name
     if Path(name).name != name or not path.is_file():
         raise SidecarError(f"labels names {name!r}, and no file of that name lies beside it.")
-    if path.suffix.lower() == ".json":
-        return _json_labels(path)
-    return [line.strip() for line in _text(path).splitlines() if line.strip()]
-
-
-def _json_labels(path: Path) -> list[str]:
-    try:
-        data = json.loads(_text(path))
-    except (ValueError, RecursionError) as error:
-        raise SidecarError(f"{path.name} is no JSON.") from error
-    if isinstance(data, list) and all(isinstance(one, str) for one in data):
-        return data
-    raise SidecarError(f"{path.name} must hold a list of strings, one per class in class order.")
+    return read_labels(path)
 
 
 def _merge(far: Mapping[str, Any], near: Mapping[str, Any]) -> dict[str, Any]:
@@ -256,9 +242,16 @@ class _SidecarSchema(_StrictSchema):
         return Sidecar(
             description=data.get("description"),
             labels=tuple(data["labels"]) if "labels" in data else None,
+            labels_file=data.get("labels_file"),
             preprocessing=data.get("preprocessing", {}),
             outputs=data.get("output", {}),
             serve=versions.get("serve", "latest"),
             version_labels=versions.get("labels", {}),
             provenance=data.get("provenance", {}),
         )
+
+
+class _ReadSchema(_SidecarSchema):
+    """What `read_sidecar` gives: the keys of a `model.toml`, and the one that it adds."""
+
+    labels_file = fields.String()

@@ -1,9 +1,9 @@
 """Owns the layout of the models folder: which saved file is which version of which model.
 
-A model is `<name>/<version>/<saved file>`, `<name>/<saved file>` or `<name>.keras|.h5|.hdf5` (version 1).
+A model is `<name>/<version>/<saved file>`, `<name>/<saved file>` or `<name>.keras|.h5|.hdf5` (version 1). A SavedModel
+folder, or one that MLflow wrote, takes the place of the folder of a saved file.
 """
 
-import hashlib
 import os
 import re
 from collections import defaultdict
@@ -12,131 +12,138 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.errors import ModelClashError
+from service.repository.saved import (
+    Saved,
+    Stamp,
+    is_program_folder,
+    is_saved_model,
+    saved_at,
+    stamp_of,
+    stem_of,
+)
 
-SUFFIXES = (".keras", ".h5", ".hdf5")
 SIDECAR = "model.toml"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_ANONYMOUS = {"model", "keras_model", "saved_model"}
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What changes when a file does: size in bytes, modification time in ns, inode."""
-
-    size: int
-    mtime_ns: int
-    inode: int
+# Names that say nothing: the folder's is the model's then.
+_ANONYMOUS = {"model", "keras_model", "saved_model", "weights", "best_weights", "model_weights"}
+_MLFLOW = "MLmodel"
+_MLFLOW_DATA = "data"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A saved file as one version of a model.
+    """A saved model as one version of a model.
 
     `sidecars` are the places its `model.toml` may lie, the nearest last. `problem` says why the file cannot
     be used at all (a clash, a name that fits no URL), or is None; `is_unreadable` marks a folder that
-    could not be looked into, which says nothing about what lies in it.
+    could not be looked into, which says nothing about what lies in it. `folders` are those that no other model
+    shares, the nearest last: a `labels.txt` in them is this model's.
     """
 
     name: str
     version: int
-    path: Path
+    saved: Saved
     stamp: Stamp
     sidecars: tuple[Path, ...]
     problem: str | None = None
     is_unreadable: bool = False
+    folders: tuple[Path, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """Return the saved file, or the folder of a SavedModel."""
+        return self.saved.path
 
 
 def find_sources(root: Path) -> list[Source]:
-    """Return every saved file under `root` (a models folder, or one saved file), by name and version.
+    """Return every saved model under `root` (a models folder, or one saved model), by name and version.
 
     Raises OSError where `root` itself cannot be read. Clashes come back as sources with a `problem`.
     """
-    found = [_single_file(root)] if root.is_file() else list(_in_folder(root))
+    is_one = root.is_file() or is_program_folder(root)
+    found = [_single(root)] if is_one else list(_in_folder(root))
     return _without_clashes(source for source in found if source is not None)
 
 
-def is_saved_model(path: Path) -> bool:
-    """Return whether the name of `path` is one that a saved model has; hidden and temporary files are not."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith((".", "~"))
-
-
 def name_and_version(path: Path) -> tuple[str, int]:
-    """Return the model name and version that the path of one saved file speaks of."""
-    parent = path.absolute().parent
-    version = int(parent.name) if _is_version(parent.name) else 1
-    folder = parent.parent if _is_version(parent.name) else parent
-    stem = path.stem
-    is_anonymous = stem in _ANONYMOUS or _is_version(parent.name)
-    return (folder.name if is_anonymous and folder.name else stem), version
+    """Return the model name and version that the path of one saved model speaks of."""
+    path = path.absolute()
+    parent = path.parent
+    if path.is_dir() and _version_of(path.name) is None:
+        return path.name, 1
+    version = _version_of(path.name) if path.is_dir() else _version_of(parent.name)
+    if version is not None:
+        return (parent if path.is_dir() else parent.parent).name, version
+    stem = stem_of(path)
+    return (parent.name if stem in _ANONYMOUS and parent.name else stem), 1
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's content in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def stamp_of(path: Path) -> Stamp:
-    """Return the stamp of `path`; raises OSError where there is no such file."""
-    status = path.stat()
-    return Stamp(status.st_size, status.st_mtime_ns, status.st_ino)
-
-
-def _single_file(path: Path) -> Source | None:
+def _single(path: Path) -> Source | None:
     name, version = name_and_version(path)
-    folder = path.absolute().parent
-    for_all_versions = (folder.parent / SIDECAR,) if _is_version(folder.name) else ()
-    return _source(name, version, path, (*for_all_versions, folder / SIDECAR, path.with_suffix(".toml")))
+    folder = path.absolute() if path.is_dir() else path.absolute().parent
+    folders = (folder,) if _version_of(folder.name) is None else (folder.parent, folder)
+    beside = () if path.is_dir() else (path.with_suffix(".toml"),)
+    return _source(name, version, path, (*(one / SIDECAR for one in folders), *beside), folders)
 
 
 def _in_folder(root: Path) -> Iterator[Source | None]:
-    for entry in _entries(root):
+    entries = _entries(root)
+    loose = [entry for entry in entries if is_saved_model(entry) and entry.is_file()]
+    shared = (root,) if len(loose) == 1 else ()  # beside several files, nobody knows whose labels.txt it is
+    for entry in entries:
         if entry.is_dir():
             yield from _in_model_folder(root, entry)
-        elif is_saved_model(entry) and entry.is_file():
-            beside = (root / entry.stem / SIDECAR, entry.with_suffix(".toml"))
-            yield _source(entry.stem, 1, entry, beside)
+        elif entry in loose:
+            name = stem_of(entry)
+            sidecars = (root / name / SIDECAR, entry.with_suffix(".toml"))
+            yield _source(name, 1, entry, sidecars, (*shared, root / name))
 
 
 def _in_model_folder(root: Path, folder: Path) -> Iterator[Source | None]:
     try:
         entries = _entries(folder)
+        saved = _saved_in(folder)
     except OSError as error:
         yield _unreadable(folder, error)
         return
-    yield _saved_model_folder(folder.name, 1, folder)
+    for one in saved:
+        yield _source(folder.name, 1, one, (root / f"{folder.name}.toml", folder / SIDECAR), (folder,))
     for entry in entries:
-        if entry.is_dir() and _is_version(entry.name):
-            sidecars = (folder / SIDECAR, entry / SIDECAR)
-            yield from _in_version_folder(folder.name, entry, sidecars)
-        elif entry.is_file() and is_saved_model(entry):
-            yield _source(folder.name, 1, entry, (root / f"{folder.name}.toml", folder / SIDECAR))
+        version = _version_of(entry.name)
+        if version is not None and entry.is_dir():
+            yield from _in_version_folder(folder.name, version, entry, (folder / SIDECAR, entry / SIDECAR))
 
 
-def _in_version_folder(name: str, folder: Path, sidecars: tuple[Path, ...]) -> Iterator[Source | None]:
+def _in_version_folder(name: str, version: int, folder: Path, sidecars: tuple[Path, ...]) -> Iterator[Source | None]:
     try:
-        files = [entry for entry in _entries(folder) if is_saved_model(entry) and entry.is_file()]
+        saved = _saved_in(folder)
     except OSError as error:
-        yield _unreadable(folder, error, name=name, version=int(folder.name))
+        yield _unreadable(folder, error, name=name, version=version)
         return
-    yield _saved_model_folder(name, int(folder.name), folder)
-    for file in files:
-        yield _source(name, int(folder.name), file, sidecars)
+    for one in saved:
+        yield _source(name, version, one, sidecars, (folder.parent, folder))
 
 
-def _saved_model_folder(name: str, version: int, folder: Path) -> Source | None:
-    program = folder / "saved_model.pb"
-    if not program.is_file():
-        return None
-    problem = "This is a SavedModel folder, a program that is not run here; save the model as .keras instead."
-    return Source(name, version, program, stamp_of(program), (), problem)
+def _saved_in(folder: Path) -> list[Path]:
+    """Return the saved models that lie directly in `folder`: files, or the folder itself where it is a SavedModel."""
+    if is_program_folder(folder):
+        return [folder]
+    if (folder / _MLFLOW).is_file():
+        return _saved_by_mlflow(folder / _MLFLOW_DATA)
+    return [entry for entry in _entries(folder) if is_saved_model(entry) and entry.is_file()]
+
+
+def _saved_by_mlflow(data: Path) -> list[Path]:
+    """Return what MLflow keeps in the `data` folder of a Keras model: `model.keras`, `model.h5` or `model/`."""
+    found = [entry for entry in _entries(data) if is_saved_model(entry) or is_program_folder(entry)]
+    return [entry for entry in found if entry.is_file() or entry.is_dir()]
 
 
 def _unreadable(folder: Path, error: OSError, *, name: str | None = None, version: int = 1) -> Source | None:
     if isinstance(error, FileNotFoundError) or not _NAME.fullmatch(name or folder.name):
         return None  # it went between the listing and the look, or is no model's, such as lost+found
     problem = f"The folder {folder.name} cannot be read: {error.strerror}."
-    return Source(name or folder.name, version, folder, Stamp(0, 0, 0), (), problem, is_unreadable=True)
+    return Source(name or folder.name, version, Saved(folder), Stamp(0, 0, 0), (), problem, is_unreadable=True)
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -145,16 +152,22 @@ def _entries(folder: Path) -> list[Path]:
         return sorted(Path(entry.path) for entry in entries if not entry.name.startswith("."))
 
 
-def _is_version(name: str) -> bool:
-    return name.isascii() and name.isdigit() and 0 < int(name) < 2**31 and not name.startswith("0")
+def _version_of(name: str) -> int | None:
+    """Return the version a folder's name says; TensorFlow Serving writes them with zeros in front, too."""
+    is_number = name.isascii() and name.isdigit() and 0 < int(name) < 2**31
+    return int(name) if is_number else None
 
 
-def _source(name: str, version: int, path: Path, sidecars: tuple[Path, ...]) -> Source | None:
+def _source(
+    name: str, version: int, path: Path, sidecars: tuple[Path, ...], folders: tuple[Path, ...]
+) -> Source | None:
+    saved = saved_at(path)
     try:
-        stamp = stamp_of(path)
+        stamp = stamp_of(saved)
     except OSError:
         return None  # it went between the listing and the look
-    return Source(name, version, path, stamp, sidecars, _name_problem(name) or _access_problem(path))
+    problem = _name_problem(name) or _access_problem(saved)
+    return Source(name, version, saved, stamp, sidecars, problem, folders=folders)
 
 
 def _name_problem(name: str) -> str | None:
@@ -166,10 +179,11 @@ def _name_problem(name: str) -> str | None:
     )
 
 
-def _access_problem(path: Path) -> str | None:
-    if os.access(path, os.R_OK):
-        return None
-    return f"{path.name} may not be read by the user that runs the server; allow it, for example with chmod a+r."
+def _access_problem(saved: Saved) -> str | None:
+    for name, path in saved.files.items():
+        if not os.access(path, os.R_OK):
+            return f"{name} may not be read by the user that runs the server; allow it, for example with chmod a+r."
+    return None
 
 
 def _without_clashes(sources: Iterable[Source]) -> list[Source]:
@@ -189,4 +203,4 @@ def _only_or_clash(claimants: list[Source]) -> Source:
         f"{len(claimants)} saved files claim to be version {first.version} of {first.name!r} ({files}); "
         "leave one of them, or give each a version folder of its own."
     )
-    return Source(first.name, first.version, first.path, first.stamp, first.sidecars, problem.message)
+    return Source(first.name, first.version, first.saved, first.stamp, first.sidecars, problem.message)

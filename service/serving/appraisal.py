@@ -7,8 +7,9 @@ from typing import Any
 from service.errors import BrokenModelError, ConvoyError, SidecarError
 from service.model.sidecar import ServePolicy
 from service.repository.bundles import Bundle, BundleStore, fingerprint_of
-from service.repository.sidecar import parse_sidecar, read_sidecar
-from service.repository.sources import Source, Stamp, sha256_of, stamp_of
+from service.repository.sidecar import parse_sidecar, read_model_toml, read_sidecar
+from service.repository.saved import Stamp, sha256_of, stamp_of
+from service.repository.sources import Source
 from service.serving.builds import Builds
 from service.serving.live import VersionState
 from service.serving.live_model import load_model
@@ -70,8 +71,8 @@ class Appraiser:
         key = (source.path, source.stamp)
         try:
             if key not in self._hashes:
-                self._hashes[key] = fingerprint_of(sha256_of(source.path))
-            return self._hashes[key] if stamp_of(source.path) == source.stamp else None
+                self._hashes[key] = fingerprint_of(sha256_of(source.saved))
+            return self._hashes[key] if stamp_of(source.saved) == source.stamp else None
         except OSError:
             return None
 
@@ -107,7 +108,7 @@ class Appraiser:
 def policy_of(source: Source) -> tuple[ServePolicy, tuple[int, ...]] | None:
     """Return which versions a model's sidecar wants served, and those it labels; None where it cannot be read."""
     try:
-        sidecar = parse_sidecar(read_sidecar(source))
+        sidecar = parse_sidecar(read_model_toml(source))
     except SidecarError:
         return None
     return sidecar.serve, tuple(sidecar.version_labels.values())

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from service.errors import RequestError
 from service.model.card import ModelCard
-from service.model.head import Answer
+from service.model.head import Answer, PlainNumbers
 
 ANY_INPUT = ""
 
@@ -23,9 +23,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """An array of one example or a batch of them, any numeric dtype."""
+    """An array of one example or a batch of them, any numeric dtype, with the name of its file where it had one."""
 
     array: NDArray[Any]
+    filename: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an answer came from: what is known of its picture; None for numbers.
+    """Where an answer came from; `format` and `size` are a picture's, None for numbers.
 
     `size` is (height, width) in pixels as stored in the file.
     """
@@ -67,7 +68,7 @@ class Prediction:
     """One example's answers by output name, or the error that kept it from having any."""
 
     origin: Origin
-    answers: Mapping[str, Answer] = field(default_factory=dict)
+    answers: Mapping[str, Answer | PlainNumbers] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     error: RequestError | None = None
 

@@ -6,7 +6,8 @@ from service.builder.process import BuildLimits, Progress, build_bundle
 from service.errors import ModelError, UnknownModelError
 from service.repository.bundles import Bundle, BundleStore, fingerprint_of
 from service.repository.sidecar import parse_sidecar, read_sidecar
-from service.repository.sources import Source, find_sources, is_saved_model, sha256_of
+from service.repository.saved import is_program_folder, is_saved_model, sha256_of
+from service.repository.sources import Source, find_sources
 from service.serving.live_model import LiveModel, load_model
 
 
@@ -16,7 +17,8 @@ def source_of(target: str, models_dir: Path) -> Source:
     A name may carry a version: `mnist/2`. Raises UnknownModelError, or ModelError for a source that clashes.
     """
     path = Path(target)
-    found = find_sources(path) if path.is_file() and is_saved_model(path) else _named(target, models_dir)
+    is_one = (path.is_file() and is_saved_model(path)) or is_program_folder(path)
+    found = find_sources(path) if is_one else _named(target, models_dir)
     if not found:
         known = ", ".join(sorted({one.name for one in _all(models_dir)})) or "none"
         raise UnknownModelError(f"{target!r} is no saved model file and no model of {models_dir} (known: {known}).")
@@ -37,7 +39,7 @@ def _named(target: str, models_dir: Path) -> list[Source]:
 
 def bundle_of(source: Source, store: BundleStore, limits: BuildLimits, progress: Progress) -> tuple[Bundle, str]:
     """Return the bundle of a source and its fingerprint, built now where there is none yet."""
-    fingerprint = fingerprint_of(sha256_of(source.path))
+    fingerprint = fingerprint_of(sha256_of(source.saved))
     bundle = store.find(source.name, fingerprint)
     if bundle is None:
         bundle = build_bundle(source, fingerprint, store=store, limits=limits, progress=progress)

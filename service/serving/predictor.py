@@ -13,14 +13,28 @@ from service.image.decode import ImageLimits
 from service.image.pipeline import picture_to_input
 from service.image.reshape import numbers_to_batch, range_warning
 from service.model.card import InputCard, ModelCard, OutputCard
-from service.model.head import Answer, interpret
-from service.serving.examples import ANY_INPUT, Example, Origin, Part, Picture, Prediction, Result, Timings, Unusable
+from service.model.head import Answer, PlainNumbers, as_numbers, interpret
+from service.serving.examples import (
+    ANY_INPUT,
+    Example,
+    Numbers,
+    Origin,
+    Part,
+    Picture,
+    Prediction,
+    Result,
+    Timings,
+    Unusable,
+)
 from service.serving.live_model import LiveModel
 
 GATHERED_BYTES = 64 * 2**20
 """Decoded pictures held at a time; a request with more is answered in several runs."""
 ROWS = 1024
 """Examples whose answers are made between two looks at the clock."""
+MAP_ROWS = 8
+MAP_NUMBERS = 10_000_000
+"""Numbers of maps after which a request is answered no further; JSON takes some ten bytes for each."""
 
 
 class Predictor:
@@ -73,6 +87,8 @@ class _Run:
         self._model = model
         self._limits = limits
         self._room = max_examples
+        self._maps = [one.spec.name for one in model.card.outputs if one.classes is None]
+        self._map_numbers = 0
         self._top_k = top_k
         self._deadline = deadline
         self._gathered: list[_Prepared] = []
@@ -100,9 +116,10 @@ class _Run:
             return
         batch = {name: _stacked([one.arrays[name] for one in gathered]) for name in gathered[0].arrays}
         sources = [one for one in gathered for _ in range(one.count)]
-        for start in range(0, len(sources), ROWS):
-            rows = {name: array[start : start + ROWS] for name, array in batch.items()}
-            self._answer(rows, sources[start : start + ROWS])
+        step = MAP_ROWS if self._maps else ROWS
+        for start in range(0, len(sources), step):
+            rows = {name: array[start : start + step] for name, array in batch.items()}
+            self._answer(rows, sources[start : start + step])
 
     def _gather(self, prepared: _Prepared) -> None:
         if self._gathered and self._gathered[0].shapes != prepared.shapes:
@@ -114,6 +131,7 @@ class _Run:
 
     def _answer(self, rows: Mapping[str, NDArray[Any]], sources: list[_Prepared]) -> None:
         outputs = self._infer(rows)
+        self._take_map_numbers(outputs)
         by_output = {
             one.spec.name: _answers(outputs[one.spec.name], one, self._top_k) for one in self._model.card.outputs
         }
@@ -137,6 +155,14 @@ class _Run:
         self._room -= count
         if self._room < 0:
             raise TooLargeError("The request holds more examples than are taken at a time; send fewer per request.")
+
+    def _take_map_numbers(self, outputs: Mapping[str, NDArray[Any]]) -> None:
+        """Raise TooLargeError where the maps before these were enough; the first ones are answered, however large."""
+        if self._map_numbers > MAP_NUMBERS:
+            raise TooLargeError(
+                f"The answers hold more than {MAP_NUMBERS:,} numbers in all; send fewer examples per request."
+            )
+        self._map_numbers += sum(outputs[name].size for name in self._maps)
 
     def _prepare(self, example: Example) -> _Prepared:
         _check_names(example, self._model.card)
@@ -173,12 +199,14 @@ def _stacked(arrays: list[NDArray[Any]]) -> NDArray[Any]:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def _answers(rows: NDArray[Any], output: OutputCard, top_k: int) -> list[Answer]:
+def _answers(rows: NDArray[Any], output: OutputCard, top_k: int) -> list[Answer] | list[PlainNumbers]:
+    if output.classes is None:
+        return as_numbers(rows)
     return interpret(rows, head=output.head, labels=output.labels, top_k=top_k, threshold=output.threshold)
 
 
 def _filename(example: Example) -> str | None:
-    return next((part.filename for part in example.parts.values() if isinstance(part, Picture)), None)
+    return next((part.filename for part in example.parts.values() if isinstance(part, Picture | Numbers)), None)
 
 
 def _check_names(example: Example, card: ModelCard) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from service.builder.build import build as build_here
+from service.builder.order import BuildOrder
 from service.builder.process import BuildLimits, build_bundle
 from service.errors import (
     BrokenModelError,
@@ -24,7 +25,8 @@ from service.errors import (
 )
 from service.model.sidecar import Sidecar
 from service.repository.bundles import Bundle, BundleStore, fingerprint_of
-from service.repository.sources import find_sources, sha256_of
+from service.repository.saved import Saved, sha256_of
+from service.repository.sources import find_sources
 from service.serving.live_model import LiveModel, load_model
 from tests import toys
 
@@ -49,7 +51,10 @@ def build(store: BundleStore, tmp_path: Path) -> Build:
         model.save(path)
         fingerprint = fingerprint_of(sha256_of(path))
         with store.staging("toy") as staged:
-            build_here(path, staged, name="toy", version=1, fingerprint=fingerprint, progress=print)
+            order = BuildOrder(
+                saved=Saved(path), staged=staged, name="toy", version=1, fingerprint=fingerprint, memory=0
+            )
+            build_here(order, progress=print)
             bundle = store.add(staged, "toy", fingerprint)
         return load_model(bundle, Sidecar(), 1, fingerprint)
 

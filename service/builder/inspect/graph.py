@@ -1,7 +1,7 @@
 """Owns reading the structure of a Keras model: its operations in order, what feeds them, their shapes.
 
-Keras 3 keeps this in underscored attributes (`_inbound_nodes`); as `keras.utils.summary_utils` does, they are read
-here and nowhere else.
+Keras 3 and tf_keras keep this in underscored attributes (`_inbound_nodes`); as `keras.utils.summary_utils` does, they
+are read here and nowhere else. Where the two differ (a node's `operation` is a `layer` in tf_keras), both are read.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,9 +13,24 @@ from service.model.tensors import Shape
 
 def is_nested(operation: Any) -> bool:
     """Return whether an operation is itself a model with layers of its own."""
-    import keras
+    return hasattr(operation, "_nodes_by_depth") or hasattr(operation, "_functional")
 
-    return isinstance(operation, keras.Model)
+
+def kind_of(operation: Any) -> str:
+    """Return what an operation is: its class, or for a TensorFlow function that tf_keras wrapped, that one's name.
+
+    `tf.math.truediv` is a `TrueDivide`, as in Keras 3, and indexing (`tf.__operators__.getitem`) a `GetItem`.
+    """
+    kind = type(operation).__name__
+    function = getattr(operation, "symbol", None) if kind in _WRAPPED else None
+    if not isinstance(function, str):
+        return kind
+    name = function.rpartition(".")[2]
+    return _RENAMED.get(name, name.title().replace("_", ""))
+
+
+_WRAPPED = ("TFOpLambda", "SlicingOpLambda")
+_RENAMED = {"truediv": "TrueDivide", "getitem": "GetItem"}
 
 
 def operations_of(model: Any) -> list[Any]:
@@ -23,8 +38,26 @@ def operations_of(model: Any) -> list[Any]:
 
     A Sequential hides its InputLayer, and a Functional its bare operations, in `layers`; here all are seen.
     """
-    functional = getattr(model, "_functional", None) or model
-    return list(getattr(functional, "operations", None) or functional.layers)
+    functional = _functional(model)
+    found = getattr(functional, "operations", None) or getattr(functional, "_self_tracked_trackables", None)
+    return list(found or functional.layers)
+
+
+def _functional(model: Any) -> Any:
+    return getattr(model, "_functional", None) or model
+
+
+def input_names(model: Any) -> list[str]:
+    """Return the names of a model's inputs in its order."""
+    # NOTE: tf_keras gives tensors of the same name numbers of their own; the layer's name is what the user gave.
+    return list(getattr(model, "input_names", None) or [tensor.name for tensor in model.inputs])
+
+
+def output_names(model: Any) -> list[str]:
+    """Return the names of a model's outputs in its order: of the layers that give them, numbered where twice."""
+    given = list(getattr(model, "output_names", None) or [call.operation.name for call in calls_of(model).outputs])
+    seen = [given[:place].count(name) for place, name in enumerate(given)]
+    return [f"{name}_{before}" if before else name for name, before in zip(given, seen, strict=True)]
 
 
 def walk(model: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -39,10 +72,37 @@ def walk(model: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
 
 def nodes_in(operation: Any, model: Any) -> list[Any]:
     """Return the calls of `operation` that belong to `model`; a shared layer has several, others elsewhere."""
-    functional = getattr(model, "_functional", None) or model
-    own = set(getattr(functional, "_nodes", ()))
+    own = {id(node) for nodes in getattr(_functional(model), "_nodes_by_depth", {}).values() for node in nodes}
     nodes = list(operation._inbound_nodes)
-    return [node for node in nodes if node in own] or nodes[:1]
+    return [node for node in nodes if id(node) in own] or nodes[:1]
+
+
+def operation_of(node: Any) -> Any:
+    """Return the layer or bare operation that a node calls."""
+    return node.operation if hasattr(node, "operation") else node.layer
+
+
+def _taken(node: Any) -> list[Any]:
+    """Return the symbolic tensors a node takes, in call order; an InputLayer takes none."""
+    if hasattr(node, "operation"):
+        return list(node.input_tensors)
+    return list(node.keras_inputs)
+
+
+def _given(node: Any) -> list[Any]:
+    """Return the symbolic tensors a node gives."""
+    if hasattr(node, "operation"):
+        return list(node.output_tensors)
+    import tensorflow as tf
+
+    return list(tf.nest.flatten(node.outputs))
+
+
+def arguments_of(node: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return what a node is called with, positional and by keyword: symbolic tensors and constants."""
+    if hasattr(node, "operation"):
+        return node.arguments.args, node.arguments.kwargs
+    return node.call_args, node.call_kwargs
 
 
 def inbound_names(operation: Any, model: Any, prefix: str = "") -> tuple[str, ...]:
@@ -50,7 +110,7 @@ def inbound_names(operation: Any, model: Any, prefix: str = "") -> tuple[str, ..
 
     What a nested model gives comes from the operation inside it that computes it: `mobilenet/conv1`.
     """
-    fed = (tensor for node in nodes_in(operation, model) for tensor in node.input_tensors)
+    fed = (tensor for node in nodes_in(operation, model) for tensor in _taken(node))
     return tuple(dict.fromkeys(_maker(tensor, prefix) for tensor in fed))
 
 
@@ -58,7 +118,7 @@ def feeds_of(nested: Any, model: Any, prefix: str = "") -> dict[str, str]:
     """Map the name of each input layer of a `nested` model to the path of what feeds it where it is first called."""
     node = nodes_in(nested, model)[0]
     names = [tensor._keras_history[0].name for tensor in nested.inputs]
-    return dict(zip(names, (_maker(tensor, prefix) for tensor in node.input_tensors), strict=False))
+    return dict(zip(names, (_maker(tensor, prefix) for tensor in _taken(node)), strict=False))
 
 
 def _maker(tensor: Any, prefix: str) -> str:
@@ -74,9 +134,9 @@ def shapes_of(operation: Any, model: Any, side: str) -> Shape | tuple[Shape, ...
     nodes = nodes_in(operation, model)
     if not nodes:
         return None
-    tensors = nodes[0].input_tensors if side == "input" else nodes[0].output_tensors
+    tensors = _taken(nodes[0]) if side == "input" else _given(nodes[0])
     if side == "input" and not tensors:
-        tensors = nodes[0].output_tensors  # an InputLayer takes what it gives
+        tensors = _given(nodes[0])  # an InputLayer takes what it gives
     shapes = tuple(tuple(tensor.shape) for tensor in tensors)
     return shapes[0] if len(shapes) == 1 else shapes
 
@@ -84,7 +144,13 @@ def shapes_of(operation: Any, model: Any, side: str) -> Shape | tuple[Shape, ...
 def output_dtype(operation: Any, model: Any) -> str | None:
     """Return the dtype of what an operation gives, None where it gives no tensor."""
     nodes = nodes_in(operation, model)
-    return str(nodes[0].output_tensors[0].dtype) if nodes and nodes[0].output_tensors else None
+    given = _given(nodes[0]) if nodes else []
+    return dtype_of(given[0]) if given else None
+
+
+def dtype_of(tensor: Any) -> str:
+    """Return the dtype of a symbolic tensor as NumPy names it."""
+    return str(getattr(tensor.dtype, "name", tensor.dtype))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +164,12 @@ class Call:
     @property
     def shape(self) -> Shape:
         """Return the shape of what the call gives, of the first where there are several."""
-        return tuple(self.node.output_tensors[0].shape)
+        return tuple(_given(self.node)[0].shape)
+
+    @property
+    def kind(self) -> str:
+        """Return what is called; see `kind_of`."""
+        return kind_of(self.operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,21 +194,22 @@ def calls_of(model: Any) -> Calls:
 
 
 def _run(model: Any, inputs: Sequence[Call], made: list[Call]) -> list[Call]:
-    functional = getattr(model, "_functional", None) or model
+    functional = _functional(model)
     makers = {id(tensor): call for tensor, call in zip(functional.inputs, inputs, strict=True)}
     for _, nodes in sorted(functional._nodes_by_depth.items(), reverse=True):
         for node in nodes:
             if not node.is_input:
-                feeds = [makers[id(tensor)] for tensor in node.input_tensors]
+                feeds = [makers[id(tensor)] for tensor in _taken(node)]
                 given = _called(node, feeds, made)
-                makers.update(zip(map(id, node.output_tensors), given, strict=True))
+                makers.update(zip(map(id, _given(node)), given, strict=True))
     return [makers[id(tensor)] for tensor in functional.outputs]
 
 
 def _called(node: Any, feeds: list[Call], made: list[Call]) -> list[Call]:
     """Return the call behind each output tensor of `node`."""
-    if is_nested(node.operation):
-        return _run(node.operation, feeds, made)
-    call = Call(node.operation, node, tuple(feeds))
+    operation = operation_of(node)
+    if is_nested(operation):
+        return _run(operation, feeds, made)
+    call = Call(operation, node, tuple(feeds))
     made.append(call)
-    return [call] * len(node.output_tensors)
+    return [call] * len(_given(node))

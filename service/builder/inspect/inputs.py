@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.builder.inspect.graph import calls_of, walk
+from service.builder.inspect.graph import calls_of, dtype_of, input_names, walk
 from service.builder.inspect.scaling import takes_raw_pixels
 from service.model.description import InputFacts
 from service.model.tensors import ChannelOrder, TensorSpec
@@ -16,9 +16,11 @@ def input_facts(model: Any) -> tuple[InputFacts, ...]:
     calls = calls_of(model)
     return tuple(
         InputFacts(
-            TensorSpec(tensor.name, tuple(tensor.shape), str(tensor.dtype)), order, takes_raw_pixels(taken, calls)
+            TensorSpec(name, tuple(tensor.shape), dtype_of(tensor)),
+            order,
+            takes_raw_pixels(taken, calls),
         )
-        for tensor, taken in zip(model.inputs, calls.inputs, strict=True)
+        for name, tensor, taken in zip(input_names(model), model.inputs, calls.inputs, strict=True)
     )
 
 

@@ -3,7 +3,15 @@
 from typing import Any
 
 from service.builder.inspect import geometry
-from service.builder.inspect.graph import feeds_of, inbound_names, is_nested, operations_of, output_dtype, shapes_of
+from service.builder.inspect.graph import (
+    feeds_of,
+    inbound_names,
+    is_nested,
+    kind_of,
+    operations_of,
+    output_dtype,
+    shapes_of,
+)
 from service.model.layers import Layer
 from service.model.tensors import ImageLayout, image_layout
 
@@ -87,7 +95,7 @@ def activation_name(operation: Any) -> str | None:
     """Return the name of an operation's activation, such as `relu`; None where it has none."""
     activation = getattr(operation, "activation", None)
     if activation is None:
-        return _OWN_ACTIVATION.get(type(operation).__name__)
+        return _OWN_ACTIVATION.get(kind_of(operation))
     own = _OWN_ACTIVATION.get(type(activation).__name__)  # a layer given as an activation
     return own or str(getattr(activation, "__name__", None) or getattr(activation, "name", type(activation).__name__))
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from service.builder.inspect.graph import Call, calls_of
+from service.builder.inspect.graph import Call, calls_of, dtype_of, kind_of, output_names
 from service.builder.inspect.layers import activation_name
+from service.errors import UnsupportedModelError
 from service.model.description import OutputFacts
-from service.model.tensors import TensorSpec, units_of
+from service.model.tensors import TensorSpec
 
 _SAME_VALUES = (
     "Activation",  # only where it is linear
@@ -54,17 +55,26 @@ _KEPT_BY = {
 def output_facts(model: Any, *, loss: str | None) -> tuple[OutputFacts, ...]:
     """Return the facts of each output in the model's order, under the names Keras gives them.
 
-    Raises UnsupportedModelError where an output is a map, not one vector of classes.
+    Raises UnsupportedModelError where an output holds no numbers, or not one answer per example.
     """
     calls = calls_of(model).outputs
-    names = list(getattr(model, "output_names", None) or [call.operation.name for call in calls])
+    names = output_names(model)
     facts = tuple(
-        OutputFacts(TensorSpec(name, tuple(tensor.shape), str(tensor.dtype)), _activation(call), loss)
+        OutputFacts(TensorSpec(name, tuple(tensor.shape), dtype_of(tensor)), _activation(call), loss)
         for name, tensor, call in zip(names, model.outputs, calls, strict=True)
     )
     for one in facts:
-        units_of(one.spec)
+        _check_answers(one.spec)
     return facts
+
+
+def _check_answers(spec: TensorSpec) -> None:
+    if not spec.is_numeric:
+        raise UnsupportedModelError(f"Output {spec.name} gives {spec.dtype}, not numbers; Convoy serves numbers only.")
+    if not spec.shape:
+        raise UnsupportedModelError(
+            f"Output {spec.name} is one number for a whole batch; Convoy serves models that answer each example."
+        )
 
 
 def output_layers(model: Any) -> list[Any]:
@@ -86,7 +96,7 @@ def _applied(call: Call) -> Call:
 
 
 def _gives_same_values(operation: Any) -> bool:
-    return type(operation).__name__ in _SAME_VALUES and activation_name(operation) in (None, "linear")
+    return kind_of(operation) in _SAME_VALUES and activation_name(operation) in (None, "linear")
 
 
 def _activation(call: Call) -> str | None:
@@ -112,9 +122,7 @@ def _sides(call: Call) -> list[int | None]:
 
 def _kept_by(operation: Any) -> frozenset[str]:
     """Return the activations that survive a layer; none survives a bare operation such as `keras.ops.add`."""
-    import keras
-
-    if not isinstance(operation, keras.Layer):
+    if not hasattr(operation, "trainable_weights"):
         return frozenset()
     kind = type(operation).__name__.rstrip("123D")
     return _KEPT_BY.get(kind, frozenset())
@@ -122,6 +130,5 @@ def _kept_by(operation: Any) -> frozenset[str]:
 
 def _unwrapped(operation: Any) -> Any:
     """Return the layer inside a wrapper such as SpectralNormalization."""
-    import keras
-
-    return operation.layer if isinstance(operation, keras.layers.Wrapper) else operation
+    inner = getattr(operation, "layer", None)
+    return inner if hasattr(inner, "trainable_weights") else operation

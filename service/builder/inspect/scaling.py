@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from service.builder.inspect.graph import Call, Calls
+from service.builder.inspect.graph import Call, Calls, arguments_of
 
 _LOOKED_THROUGH = (
     "CenterCrop",
@@ -33,6 +33,8 @@ _LOOKED_THROUGH = (
     "Transpose",
     "ZeroPadding",
 )
+# What TensorFlow's functions call the operands of Keras' operations.
+_OPERANDS = {"x": "x1", "y": "x2", "value": "x1", "bias": "x2"}
 _RAW_FACTOR = 0.02  # 1/255 and 1/127.5 and everything as small speaks of raw pixel values
 _RAW_CENTRE = 2  # what is taken off 0..1 pictures is below 1, off -1..1 pictures around 0
 
@@ -58,7 +60,7 @@ def takes_raw_pixels(taken: Call, calls: Calls) -> bool:
 
 
 def _is_raw_way(call: Call, before: Call, line: _Line, calls: Calls) -> bool:
-    kind = type(call.operation).__name__
+    kind = call.kind
     if kind == "Normalization":
         return _normalizes_raw(call.operation, line)
     if not kind.startswith(_LOOKED_THROUGH):
@@ -78,25 +80,27 @@ def _normalizes_raw(layer: Any, line: _Line) -> bool:
 
 def _step(call: Call, before: Call) -> tuple[float, float] | None:
     """Return (factor, shift) of a call that scales and shifts by constants; None for every other."""
-    if type(call.operation).__name__ == "Rescaling":
+    if call.kind == "Rescaling":
         return _checked(call.operation.scale, call.operation.offset)
     constant, is_first = _constant_of(call, before)
     if constant is None:
         return None
-    return _checked(*_arithmetic(type(call.operation).__name__, constant, is_first=is_first))
+    return _checked(*_arithmetic(call.kind, constant, is_first=is_first))
 
 
 def _constant_of(call: Call, before: Call) -> tuple[Any, bool]:
     """Return the constant that bare arithmetic joins to its tensor, and whether it comes first; None without one."""
-    given = dict(zip(("x1", "x2"), call.node.arguments.args, strict=False)) | call.node.arguments.kwargs
+    args, kwargs = arguments_of(call.node)
+    named = {_OPERANDS.get(name, name): value for name, value in kwargs.items()}
+    given = dict(zip(("x1", "x2"), args, strict=False)) | named
     if len(call.feeds) != 1 or call.feeds[0] is not before or not {"x1", "x2"} <= set(given):
         return None, False
-    is_first = given["x1"] is not call.node.input_tensors[0]
+    is_first = not hasattr(given["x1"], "_keras_history")
     return np.asarray(given["x1" if is_first else "x2"], np.float64), is_first
 
 
 def _arithmetic(kind: str, constant: Any, *, is_first: bool) -> tuple[Any, Any]:
-    if kind == "Add":
+    if kind in ("Add", "BiasAdd"):
         return 1.0, constant
     if kind == "Subtract":
         return (-1.0, constant) if is_first else (1.0, -constant)

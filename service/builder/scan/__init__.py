@@ -5,7 +5,19 @@ and no Keras, builds nothing, follows nothing. Reads with zipfile, json and h5py
 child process all the same, since HDF5 is a C library.
 """
 
+from service.builder.scan.document import parse_json
 from service.builder.scan.report import DEFAULT_LIMITS, JsonValue, Kind, ScanLimits, ScanReport
 from service.builder.scan.source import scan_source
+from service.builder.scan.weights import WeightsLayout, scan_weights
 
-__all__ = ["DEFAULT_LIMITS", "JsonValue", "Kind", "ScanLimits", "ScanReport", "scan_source"]
+__all__ = [
+    "DEFAULT_LIMITS",
+    "JsonValue",
+    "Kind",
+    "ScanLimits",
+    "ScanReport",
+    "WeightsLayout",
+    "parse_json",
+    "scan_source",
+    "scan_weights",
+]

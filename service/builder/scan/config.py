@@ -8,10 +8,10 @@ from service.builder.scan.allowed import (
     REGULARIZERS,
 )
 from service.builder.scan.document import too_deep
-from service.builder.scan.objects import check_object
+from service.builder.scan.objects import WAY_OUT, check_object
 from service.builder.scan.report import JsonValue, ScanLimits
 from service.builder.scan.wording import Place, shown
-from service.errors import BrokenModelError, UnsafeModelError, UnsupportedModelError
+from service.errors import BrokenModelError, CustomCodeError, UnsafeModelError
 
 _TRAINING = "compile_config"
 _VOCABULARIES = frozenset(("vocabulary", "vocab", "vocabulary_file", "vocab_file", "vocabulary_path", "vocab_path"))
@@ -24,12 +24,14 @@ _KEYS: tuple[tuple[tuple[str, ...], str, frozenset[str]], ...] = (
 )
 
 
-def check_config(config: JsonValue, *, limits: ScanLimits) -> dict[str, JsonValue]:
+def check_config(
+    config: JsonValue, *, trusted: frozenset[str] = frozenset(), limits: ScanLimits
+) -> dict[str, JsonValue]:
     """Refuse an architecture that names anything but harmless parts of Keras; return it otherwise.
 
     Generic: whatever is nested in it is looked at, in layers, wrappers, models, call arguments and build
     configurations alike. Only the outermost training configuration is left out: with `compile=False` Keras
-    drops it unread. (An inner one is not dropped.)
+    drops it unread. (An inner one is not dropped.) `trusted` names custom classes and functions that may pass.
 
     Raises:
         UnsafeModelError, UnsupportedModelError, BrokenModelError: with the layer's name.
@@ -45,7 +47,7 @@ def check_config(config: JsonValue, *, limits: ScanLimits) -> dict[str, JsonValu
         value, place = pending.pop()
         if place.depth > limits.max_config_depth:
             raise too_deep("The architecture")
-        inner = _check_dict(value, place).deeper() if isinstance(value, dict) else place.deeper()
+        inner = _check_dict(value, place, trusted).deeper() if isinstance(value, dict) else place.deeper()
         pending.extend((part, inner) for part in _parts(value))
     return config
 
@@ -58,14 +60,23 @@ def _parts(value: JsonValue) -> list[JsonValue]:
     return [child for child in reversed(children) if isinstance(child, dict | list)]
 
 
-def _check_dict(value: dict[str, JsonValue], place: Place) -> Place:
-    inner = check_object(value, place) if "class_name" in value else place
+def _check_dict(value: dict[str, JsonValue], place: Place, trusted: frozenset[str]) -> Place:
+    inner = _check_object(value, place, trusted) if "class_name" in value else place
     for key, entry in value.items():
         if key in _VOCABULARIES and entry is not None and not isinstance(entry, list):
             raise _foreign_vocabulary(entry, inner)
         if isinstance(entry, str):
-            _check_text(key, entry, inner)
+            _check_text(key, entry, inner, trusted)
     return inner
+
+
+def _check_object(value: dict[str, JsonValue], place: Place, trusted: frozenset[str]) -> Place:
+    try:
+        return check_object(value, place)
+    except CustomCodeError as error:
+        if error.name not in trusted:
+            raise
+        return place
 
 
 def _foreign_vocabulary(entry: JsonValue, place: Place) -> UnsafeModelError:
@@ -75,10 +86,11 @@ def _foreign_vocabulary(entry: JsonValue, place: Place) -> UnsafeModelError:
     )
 
 
-def _check_text(key: str, text: str, place: Place) -> None:
+def _check_text(key: str, text: str, place: Place, trusted: frozenset[str]) -> None:
     for endings, what, names in _KEYS:
-        if key.endswith(endings) and text not in names:
-            raise UnsupportedModelError(
+        if key.endswith(endings) and text not in names | trusted:
+            raise CustomCodeError(
                 f"{place}: {shown(text)} is no {what} of Keras. Convoy runs no code from a model file: use"
-                " one of Keras' own and save the model again."
+                f" one of Keras' own and save the model again. {WAY_OUT}",
+                name=text,
             )

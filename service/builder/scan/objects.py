@@ -20,7 +20,7 @@ from service.builder.scan.operations import TF_FUNCTIONS, TF_KERNELS
 from service.builder.scan.refused import REFUSED
 from service.builder.scan.report import JsonValue
 from service.builder.scan.wording import Place, shown
-from service.errors import BrokenModelError, ModelError, UnsafeModelError, UnsupportedModelError
+from service.errors import BrokenModelError, CustomCodeError, ModelError, UnsafeModelError, UnsupportedModelError
 
 Object = dict[str, JsonValue]
 
@@ -31,9 +31,10 @@ _ARRAYS = frozenset(("__tensor__", "__numpy__"))
 _UNNAMED = DTYPE_POLICIES | LOSSES | OPTIMIZERS
 _NUMERIC = ("float", "bfloat", "int", "uint", "bool", "complex")
 _KERAS_ROOTS = frozenset(("keras", "tf_keras", "tensorflow", "tf"))
+WAY_OUT = "Where the code is your own, build it yourself: `convoy build FILE --trust-code my_layers.py`."
 _CUSTOM = (
     "which is not part of Keras. Convoy runs no code from a model file. Rebuild the model from stock"
-    " layers and save it again."
+    f" layers and save it again. {WAY_OUT}"
 )
 
 
@@ -94,7 +95,7 @@ def _check_function(node: Object, module: str | None, place: Place) -> Place:
     full = name if module in (None, "builtins") else f"{module}.{name}"
     if _is_dangerous(full) or hasattr(builtins, name):
         raise _dangerous(full, place)
-    raise UnsupportedModelError(f"{place}: the function {shown(full)} is custom code, {_CUSTOM}")
+    raise CustomCodeError(f"{place}: the function {shown(full)} is custom code, {_CUSTOM}", name=name)
 
 
 def _check_array(node: Object, place: Place) -> Place:
@@ -152,9 +153,9 @@ def _place_of(node: Object, class_name: str, place: Place) -> Place:
     return place.inside(name)
 
 
-def _custom(name: str, module: str | None, place: Place) -> UnsupportedModelError:
+def _custom(name: str, module: str | None, place: Place) -> CustomCodeError:
     origin = f" from module {shown(module)}" if module else ""
-    return UnsupportedModelError(f"{place}: custom class {shown(name)}{origin}, {_CUSTOM}")
+    return CustomCodeError(f"{place}: custom class {shown(name)}{origin}, {_CUSTOM}", name=name)
 
 
 def _dangerous(name: str, place: Place) -> UnsafeModelError:

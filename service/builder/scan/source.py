@@ -20,11 +20,13 @@ from service.builder.scan.foreign import HEAD_BYTES, diagnose
 from service.builder.scan.hdf5 import check_hdf5, opened_hdf5, read_text
 from service.builder.scan.report import DEFAULT_LIMITS, JsonValue, ScanLimits, ScanReport
 from service.builder.scan.training import loss_name
+from service.builder.scan.weights import HDF5_MAGIC
 from service.builder.scan.window import Window
 from service.builder.scan.wording import shown
 from service.errors import BrokenModelError, ModelError, UnsafeModelError, UnsupportedModelError
 
-Scanner = Callable[[BinaryIO, int, ScanLimits], ScanReport]
+Scanner = Callable[[BinaryIO, int, frozenset[str], ScanLimits], ScanReport]
+_BACKENDS = {"theano": "Theano", "cntk": "CNTK"}
 _ATTRIBUTES = ("model_config", "keras_version", "backend", "training_config")
 _NO_ARCHITECTURE = (
     "The file holds weights and no architecture (no `model_config`): it was written by `save_weights`."
@@ -33,11 +35,13 @@ _NO_ARCHITECTURE = (
 )
 
 
-def scan_source(path: Path, *, limits: ScanLimits = DEFAULT_LIMITS) -> ScanReport:
+def scan_source(
+    path: Path, *, trusted: frozenset[str] = frozenset(), limits: ScanLimits = DEFAULT_LIMITS
+) -> ScanReport:
     """Look through a saved Keras file before Keras sees it, without running or importing anything it names.
 
     The bytes decide what it is, never the suffix. NOTE: the report is about these bytes; load the same ones,
-    as `report.kind`, with `compile=False`.
+    as `report.kind`, with `compile=False`. `trusted` names classes and functions that are known to be the user's own.
 
     Raises:
         UnsafeModelError: it could run code, read or write files, or exhaust memory or disk.
@@ -53,7 +57,7 @@ def scan_source(path: Path, *, limits: ScanLimits = DEFAULT_LIMITS) -> ScanRepor
         head = file.read(HEAD_BYTES)
         for magic, scan in _SCANNERS:
             if head.startswith(magic):
-                return scan(file, size, limits)
+                return scan(file, size, trusted, limits)
     raise diagnose(head, path.name)
 
 
@@ -70,13 +74,14 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _scan_archive(file: BinaryIO, size: int, limits: ScanLimits) -> ScanReport:
+def _scan_archive(file: BinaryIO, size: int, trusted: frozenset[str], limits: ScanLimits) -> ScanReport:
     view = Window(file, size=size, max_read=limits.max_directory_bytes)
     with opened_archive(view, limits=limits) as archive:
         text = read_member(archive, CONFIG, limits=limits) or b""
         notes = read_member(archive, METADATA, limits=limits)
-    config = check_config(parse_json(text, what="The architecture", limits=limits), limits=limits)
     version = _version_in(notes, limits)
+    with _written_with(_writer(version)):
+        config = check_config(_parsed(text, limits), trusted=trusted, limits=limits)
     with (
         opened_archive(view, limits=limits) as archive,
         opened_weights(archive, file) as part,
@@ -94,14 +99,16 @@ def _scan_archive(file: BinaryIO, size: int, limits: ScanLimits) -> ScanReport:
     )
 
 
-def _scan_hdf5(file: BinaryIO, size: int, limits: ScanLimits) -> ScanReport:
+def _scan_hdf5(file: BinaryIO, size: int, trusted: frozenset[str], limits: ScanLimits) -> ScanReport:
     _refuse_hidden_archive(Window(file, size=size, max_read=limits.max_directory_bytes))
     view = Window(file, size=size)
     with opened_hdf5(view) as source:
         texts = {name: read_text(source, name, limits=limits) for name in _ATTRIBUTES}
     if texts["model_config"] is None:
         raise UnsupportedModelError(_NO_ARCHITECTURE)
-    config = check_config(parse_json(texts["model_config"], what="The architecture", limits=limits), limits=limits)
+    writer = _writer(texts["keras_version"], texts["backend"])
+    with _written_with(writer):
+        config = check_config(_parsed(texts["model_config"], limits), trusted=trusted, limits=limits)
     with opened_hdf5(view) as source:
         check_hdf5(source, size=size, limits=limits)
         has_weights = "model_weights" in source
@@ -110,7 +117,7 @@ def _scan_hdf5(file: BinaryIO, size: int, limits: ScanLimits) -> ScanReport:
     return ScanReport(
         kind="hdf5",
         keras_version=texts["keras_version"],
-        written_with=_writer(texts["keras_version"]),
+        written_with=writer,
         backend=texts["backend"],
         loss=loss_name(_lenient(texts["training_config"], limits)),
         config=config,
@@ -142,11 +149,26 @@ def _lenient(text: str | bytes | None, limits: ScanLimits) -> JsonValue:
         return None
 
 
-def _writer(version: str | None) -> str:
-    return f"Keras {version}" if version else "Keras (version not recorded)"
+def _parsed(text: str | bytes, limits: ScanLimits) -> JsonValue:
+    return parse_json(text, what="The architecture", limits=limits)
+
+
+def _writer(version: str | None, backend: str | None = None) -> str:
+    named = f"Keras {version}" if version else "Keras (version not recorded)"
+    return f"{named} on {_BACKENDS[backend]}" if backend in _BACKENDS else named
+
+
+@contextmanager
+def _written_with(writer: str) -> Iterator[None]:
+    """Note on a diagnosis what wrote the file."""
+    try:
+        yield
+    except ModelError as error:
+        error.written_by = writer
+        raise
 
 
 _SCANNERS: tuple[tuple[bytes, Scanner], ...] = (
     (b"PK\x03\x04", _scan_archive),
-    (b"\x89HDF\r\n\x1a\n", _scan_hdf5),
+    (HDF5_MAGIC, _scan_hdf5),
 )

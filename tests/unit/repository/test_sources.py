@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from service.repository.sources import Source, find_sources, is_saved_model, name_and_version, sha256_of, stamp_of
+from service.repository.saved import is_saved_model, sha256_of, stamp_of
+from service.repository.sources import Source, find_sources, name_and_version
 
 
 def put(root: Path, *names: str) -> None:

@@ -1,0 +1,57 @@
+"""Owns turning a TensorFlow function into a LiteRT graph, for what Keras 3 does not export itself."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from service.builder.exhaustion import is_out_of_memory
+from service.errors import UnsupportedModelError
+from service.model.tensors import TensorSpec
+
+SIGNATURE = "serving_default"
+Function = Callable[..., Sequence[Any]]
+
+
+def convert_function(function: Function, inputs: Sequence[TensorSpec], path: Path, *, holder: Any) -> None:
+    """Write `function`, which takes one tensor per input and returns the outputs in order, to `path`.
+
+    In the graph's signature they are `input_0` … and `output_0` …, which the engine finds by number. `holder` is the
+    trackable object that owns the variables. Raises UnsupportedModelError where the converter has no form for an
+    operation.
+    """
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.held = holder
+    specs = [tf.TensorSpec(spec.shape, spec.dtype, name=f"input_{number}") for number, spec in enumerate(inputs)]
+    traced = tf.function(lambda *fed: _named(function(*fed)), input_signature=specs)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            tf.saved_model.save(module, folder, signatures={SIGNATURE: traced.get_concrete_function()})
+            path.write_bytes(convert_folder(Path(folder)))
+    except Exception as error:
+        raise unconvertible(error) from error
+
+
+def _named(outputs: Sequence[Any]) -> dict[str, Any]:
+    return {f"output_{number}": tensor for number, tensor in enumerate(outputs)}
+
+
+def convert_folder(folder: Path) -> bytes:
+    """Return the LiteRT graph of a SavedModel's serving signature, with the settings that Keras 3 itself uses."""
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[SIGNATURE])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
+    converter.experimental_enable_resource_variables = True
+    graph: bytes = converter.convert()
+    return graph
+
+
+def unconvertible(error: Exception) -> Exception:
+    """Return the diagnosis for what the converter raised, or that error itself where memory ran out."""
+    if is_out_of_memory(error):
+        return error
+    reason = " ".join(str(error).split())[:300] or type(error).__name__
+    return UnsupportedModelError(f"The model cannot be exported to LiteRT: {reason}")

@@ -1,0 +1,64 @@
+"""Owns joining the two-file form, `model.json` and weights, into one file of the kind Keras saves today.
+
+Every later step then sees a whole file: the scan, and each loader of the ladder.
+"""
+
+import json
+import zipfile
+from pathlib import Path
+
+from service.builder.scan import DEFAULT_LIMITS, JsonValue, WeightsLayout, parse_json, scan_weights
+from service.errors import BrokenModelError
+from service.repository.saved import Saved
+
+_JOINED = "joined"
+_TEXTS = ("keras_version", "backend")
+_Config = dict[str, JsonValue]
+
+
+def joined(saved: Saved) -> Path:
+    """Return the one file of a private copy: as it is, or its architecture and weights put together.
+
+    The architecture is only used where the HDF5 file has none of its own. Raises BrokenModelError where it is none
+    itself, and what the scan raises for the weights.
+    """
+    layout = None if saved.architecture is None else scan_weights(saved.path)
+    if layout is None or saved.architecture is None:
+        return saved.path
+    return _JOINS[layout](saved.path, _architecture(saved.architecture))
+
+
+def _architecture(path: Path) -> _Config:
+    config = parse_json(path.read_bytes(), what=path.name, limits=DEFAULT_LIMITS)
+    if not isinstance(config, dict):
+        raise BrokenModelError(f"{path.name} is no architecture; write it again with `model.to_json()`.")
+    return config
+
+
+def _into_hdf5(weights: Path, config: _Config) -> Path:
+    """Write the HDF5 file that `model.save` would have written: the weights in a group, the architecture beside it."""
+    import h5py
+
+    target = weights.with_name(f"{_JOINED}.h5")
+    with h5py.File(weights, "r") as read, h5py.File(target, "w") as write:
+        group = write.create_group("model_weights")
+        for name in read:
+            read.copy(name, group)
+        for name, value in read.attrs.items():
+            group.attrs[name] = value
+        write.attrs["model_config"] = json.dumps(config)
+        write.attrs.update({name: config[name] for name in _TEXTS if isinstance(config.get(name), str)})
+    return target
+
+
+def _into_archive(weights: Path, config: _Config) -> Path:
+    """Write the `.keras` archive that `model.save` would have written."""
+    target = weights.with_name(f"{_JOINED}.keras")
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("metadata.json", json.dumps({"keras_version": config.get("keras_version")}))
+        archive.write(weights, "model.weights.h5")
+    return target
+
+
+_JOINS = {WeightsLayout.BY_ORDER: _into_hdf5, WeightsLayout.BY_PATH: _into_archive}

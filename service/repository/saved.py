@@ -1,0 +1,130 @@
+"""Owns what one saved model is made of on disk: a file, weights with their architecture, or a SavedModel folder.
+
+Nothing is loaded or trusted here: files are recognised by name and hashed as bytes.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+SUFFIXES = (".keras", ".h5", ".hdf5")
+PROGRAM = "saved_model.pb"
+_PROGRAM_FILES = (PROGRAM, "keras_metadata.pb", "fingerprint.pb")
+_PROGRAM_FOLDERS = ("variables", "assets")
+_WEIGHTS = ".weights"
+# What people call the architecture that `model.to_json()` gave, beside the weights; the file's own stem comes first.
+_ARCHITECTURES = ("model.json", "architecture.json", "model_architecture.json", "model_config.json", "config.json")
+_HEAD = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What changes when a file does: size in bytes, modification time in ns, inode; of several, one for all."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """One saved model: `path` is its file, or its folder where it is a SavedModel.
+
+    `architecture` is the JSON file beside an HDF5 file, used where that one holds weights alone.
+    """
+
+    path: Path
+    architecture: Path | None = None
+
+    @property
+    def is_program(self) -> bool:
+        """Return whether this is a SavedModel, a TensorFlow program in a folder."""
+        return self.path.is_dir()
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Return every file that belongs to it by its path relative to the main file's folder, or to its own."""
+        if self.is_program:
+            return {one.relative_to(self.path).as_posix(): one for one in _program_files(self.path)}
+        return {one.name: one for one in (self.path, self.architecture) if one is not None}
+
+
+def is_saved_model(path: Path) -> bool:
+    """Return whether the name of `path` is one that a saved model has; hidden and temporary files are not."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith((".", "~"))
+
+
+def is_program_folder(path: Path) -> bool:
+    """Return whether `path` is a SavedModel folder."""
+    return (path / PROGRAM).is_file()
+
+
+def saved_at(path: Path) -> Saved:
+    """Return the saved model whose main file, or SavedModel folder, is `path`."""
+    return Saved(path, _architecture_beside(path) if path.suffix.lower() in SUFFIXES[1:] else None)
+
+
+def stem_of(path: Path) -> str:
+    """Return the name of a saved file without its endings: `mnist` of `mnist.weights.h5`."""
+    return path.stem.removesuffix(_WEIGHTS)
+
+
+def stamp_of(saved: Saved | Path) -> Stamp:
+    """Return the stamp of a saved model, or of one file; raises OSError where a file is gone."""
+    paths = saved.files.values() if isinstance(saved, Saved) else (saved,)
+    statuses = [path.stat() for path in paths]
+    if not statuses:
+        raise FileNotFoundError("no file of the saved model is left")
+    return Stamp(
+        size=sum(one.st_size for one in statuses),
+        mtime_ns=max(one.st_mtime_ns for one in statuses),
+        inode=statuses[0].st_ino if len(statuses) == 1 else hash(tuple(one.st_ino for one in statuses)),
+    )
+
+
+def sha256_of(saved: Saved | Path) -> str:
+    """Return the SHA-256 of a saved model in hex: of its file, or over the names and hashes of its files."""
+    files = saved.files if isinstance(saved, Saved) else {saved.name: saved}
+    return combined_sha256({name: _file_sha256(path) for name, path in files.items()})
+
+
+def combined_sha256(hashes: Mapping[str, str]) -> str:
+    """Return one SHA-256 for several files given by name; for one file its own."""
+    if len(hashes) == 1:
+        return next(iter(hashes.values()))
+    lines = "".join(f"{name}\0{digest}\n" for name, digest in sorted(hashes.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _program_files(folder: Path) -> Iterator[Path]:
+    yield from (folder / name for name in _PROGRAM_FILES if (folder / name).is_file())
+    for name in _PROGRAM_FOLDERS:
+        yield from _below(folder / name)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        yield from (Path(parent) / name for name in sorted(files))
+
+
+def _architecture_beside(path: Path) -> Path | None:
+    named = dict.fromkeys((f"{stem_of(path)}.json", f"{path.stem}.json", *_ARCHITECTURES))
+    return next(filter(_is_architecture, (path.with_name(name) for name in named)), None)
+
+
+def _is_architecture(path: Path) -> bool:
+    """Return whether a file begins as Keras writes an architecture, so that a labels file is not taken for one."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False
+    return head.lstrip().startswith(b"{") and b'"class_name"' in head

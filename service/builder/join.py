@@ -13,6 +13,7 @@ from service.repository.saved import Saved
 
 _JOINED = "joined"
 _TEXTS = ("keras_version", "backend")
+_MODULES = {"Sequential": "keras", "Functional": "keras.src.engine.functional"}
 _Config = dict[str, JsonValue]
 
 
@@ -54,6 +55,8 @@ def _into_hdf5(weights: Path, config: _Config) -> Path:
 def _into_archive(weights: Path, config: _Config) -> Path:
     """Write the `.keras` archive that `model.save` would have written."""
     target = weights.with_name(f"{_JOINED}.keras")
+    # NOTE: `to_json` of Keras 2 leaves out where the outermost class comes from, an archive of Keras 2 says it.
+    config = {"module": _MODULES.get(str(config.get("class_name"))), "registered_name": None} | config
     with zipfile.ZipFile(target, "w") as archive:
         archive.writestr("config.json", json.dumps(config))
         archive.writestr("metadata.json", json.dumps({"keras_version": config.get("keras_version")}))

@@ -16,6 +16,8 @@ from service.builder.scan.operations import OPERATIONS
 _Config = dict[str, Any]
 _WITHOUT_GROUPS = ("DepthwiseConv1D", "DepthwiseConv2D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
 _RENAMED = {"BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV2": "BatchNormalization"}
+_ELLIPSIS = {"class_name": "__ellipsis__", "config": {}}
+_FULL_SLICE = {"class_name": "__slice__", "config": {"start": None, "stop": None, "step": None}}
 _OPERATION_MODULES = ("keras.src.ops.numpy", "keras.src.ops.nn", "keras.src.ops.image", "keras.src.ops.math")
 _APPLICATION_MODULES = {
     "LayerScale": "keras.src.applications.convnext",
@@ -114,6 +116,24 @@ def _locate(node: _Config) -> bool:
     return True
 
 
+def _spell_out(node: _Config) -> bool:
+    """Write the `...` of an index as the full slices it stands for: Keras 3 reads it in archives alone."""
+    if node["class_name"] != "GetItem":
+        return False
+    calls = [call.get("args", []) for call in node.get("inbound_nodes", []) if isinstance(call, dict)]
+    return sum(map(_without_ellipsis, calls)) > 0
+
+
+def _without_ellipsis(args: list[Any]) -> bool:
+    """Replace the ellipsis in the key of one indexing, given as (tensor, key); return whether there was one."""
+    tensor, key = args if len(args) == len(("tensor", "key")) else ({}, None)
+    if not isinstance(key, list) or _ELLIPSIS not in key:
+        return False
+    place, rank = key.index(_ELLIPSIS), len(tensor["config"]["shape"])
+    key[place : place + 1] = [_FULL_SLICE] * (rank - len(key) + 1)
+    return True
+
+
 def _module_of_operation(name: str) -> str | None:
     import importlib
 
@@ -127,6 +147,7 @@ _REPAIRS: dict[str, Callable[[_Config], bool]] = {
     "layers of TensorFlow 1 were renamed": _rename,
     "dtype policies were written as their names": _simplify_policy,
     "operations were given their modules": _locate,
+    "the ... of an index was written out": _spell_out,
 }
 
 

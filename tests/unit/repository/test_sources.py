@@ -57,7 +57,7 @@ def test_models_come_by_name_and_version_as_a_number(tmp_path: Path) -> None:
     assert [(name, version) for name, version, _ in found(tmp_path)] == [("a", 1), ("b", 2), ("b", 9), ("b", 10)]
 
 
-@pytest.mark.parametrize("folder", ["0", "01", "-1", "1.0", "v1", "latest", "²", "٣", "2147483648"])
+@pytest.mark.parametrize("folder", ["0", "00", "-1", "1.0", "v1", "latest", "²", "٣", "2147483648"])
 def test_a_folder_that_is_no_positive_integer_is_no_version(tmp_path: Path, folder: str) -> None:
     put(tmp_path, f"mnist/{folder}/model.keras")
     assert found(tmp_path) == []
@@ -263,11 +263,41 @@ def test_a_source_carries_the_stamp_of_its_file(tmp_path: Path) -> None:
     assert the_only(tmp_path).stamp == stamp_of(tmp_path / "mnist.keras")
 
 
-@pytest.mark.parametrize("folder", ["flowers", "flowers/3"])
-def test_a_saved_model_folder_is_diagnosed_rather_than_passed_over(tmp_path: Path, folder: str) -> None:
-    program = tmp_path / folder / "saved_model.pb"
-    program.parent.mkdir(parents=True)
-    program.write_bytes(b"\x08\x01")
-    (found,) = find_sources(tmp_path)
-    assert (found.name, found.version) == ("flowers", 3 if "/" in folder else 1)
-    assert "SavedModel" in (found.problem or "")
+@pytest.mark.parametrize(
+    ("folder", "version"), [("flowers", 1), ("flowers/3", 3), ("flowers/00000123", 123), ("flowers/2/data/model", 2)]
+)
+def test_a_saved_model_folder_takes_the_place_of_a_saved_file(tmp_path: Path, folder: str, version: int) -> None:
+    put(tmp_path, f"{folder}/saved_model.pb", f"{folder}/variables/variables.index")
+    if folder.endswith("data/model"):
+        put(tmp_path, "flowers/2/MLmodel")
+    source = the_only(tmp_path)
+    assert (source.name, source.version, source.path) == ("flowers", version, tmp_path / folder)
+    assert source.saved.is_program
+    assert source.problem is None
+
+
+@pytest.mark.parametrize("file", ["data/model.keras", "data/model.h5"])
+def test_what_mlflow_wrote_is_found_in_its_data_folder(tmp_path: Path, file: str) -> None:
+    put(tmp_path, "flowers/MLmodel", f"flowers/{file}", "flowers/requirements.txt")
+    assert the_only(tmp_path).path == tmp_path / "flowers" / file
+
+
+def test_a_data_folder_without_mlflows_note_is_not_looked_into(tmp_path: Path) -> None:
+    put(tmp_path, "flowers/data/model.keras")
+    assert found(tmp_path) == []
+
+
+@pytest.mark.parametrize(("folder", "model"), [("flowers", ("flowers", 1)), ("flowers/7", ("flowers", 7))])
+def test_a_saved_model_folder_itself_can_be_served(tmp_path: Path, folder: str, model: tuple[str, int]) -> None:
+    put(tmp_path, f"{folder}/saved_model.pb")
+    (source,) = find_sources(tmp_path / folder)
+    assert (source.name, source.version) == model
+    assert tmp_path / "flowers/model.toml" in source.sidecars
+
+
+def test_weights_with_their_architecture_are_one_source(tmp_path: Path) -> None:
+    put(tmp_path, "flowers/weights.h5")
+    (tmp_path / "flowers/model.json").write_text('{"class_name": "Sequential", "config": []}')
+    source = the_only(tmp_path)
+    assert (source.name, source.saved.architecture) == ("flowers", tmp_path / "flowers/model.json")
+    assert source.stamp.size == sum(one.stat().st_size for one in (tmp_path / "flowers").iterdir())

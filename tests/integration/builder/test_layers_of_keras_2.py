@@ -101,7 +101,10 @@ ON_SEQUENCES: dict[str, Make] = {
     "UpSampling1D": lambda: layers.UpSampling1D(2),
     "ZeroPadding1D": lambda: layers.ZeroPadding1D((1, 2)),
 }
-ACTIVATIONS = ["elu", "exponential", "gelu", "hard_sigmoid", "leaky_relu", "linear", "mish", "relu", "selu", "sigmoid", "softmax", "softplus", "softsign", "swish", "tanh"]
+ACTIVATIONS = (
+    *("elu", "exponential", "gelu", "hard_sigmoid", "leaky_relu", "linear", "mish", "relu", "selu", "sigmoid"),
+    *("softmax", "softplus", "softsign", "swish", "tanh"),
+)
 
 
 def _adapted(layer: Any) -> Any:

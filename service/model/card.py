@@ -4,28 +4,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from service.errors import SidecarError
-from service.model.description import Description, InputFacts, OutputFacts
+from service.model.description import Description, OutputFacts
 from service.model.head import DEFAULT_THRESHOLD, TWO_CLASS_HEADS, Head, class_count, guess_head
 from service.model.hints import hints_of
+from service.model.input_card import InputCard, input_card
 from service.model.labels import checked_labels, fitting_none, numbered_labels
-from service.model.recipe import COLOR_OF_CHANNELS, Color, MeanStd, Recipe, Source, default_recipe
+from service.model.recipe import Source
 from service.model.sidecar import Sidecar
 from service.model.stack import maps_to_vector, maps_to_vector_text
-from service.model.tensors import ImageLayout, TensorSpec, image_layout, units_of
-
-
-@dataclass(frozen=True, slots=True)
-class InputCard:
-    """One input; `layout` and `recipe` are None where it takes numbers only."""
-
-    spec: TensorSpec
-    layout: ImageLayout | None
-    recipe: Recipe | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON form the card shows."""
-        recipe = self.recipe.to_json() if self.recipe else None
-        return {**self.spec.to_json(), "takes_images": self.layout is not None, "preprocessing": recipe}
+from service.model.tensors import TensorSpec, units_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +110,7 @@ class ModelCard:
 def compose_card(facts: Description, sidecar: Sidecar, *, version: int, fingerprint: str, engine: str) -> ModelCard:
     """Merge the facts of a bundle with a sidecar; raise SidecarError where the two contradict each other."""
     _check_names(facts, sidecar)
-    inputs = tuple(_input_card(one, sidecar) for one in facts.inputs)
+    inputs = tuple(input_card(one, sidecar) for one in facts.inputs)
     outputs = tuple(_output_card(one, sidecar, is_only=len(facts.outputs) == 1) for one in facts.outputs)
     _check_labels_fit(outputs, sidecar)
     return ModelCard(
@@ -147,44 +134,6 @@ def _check_names(facts: Description, sidecar: Sidecar) -> None:
 def _check_known(section: str, named: set[str], known: list[str]) -> None:
     for name in sorted(named - {"", *known}):
         raise SidecarError(f"[{section}.{name}] names nothing this model has; it has {', '.join(known)}.")
-
-
-def _input_card(facts: InputFacts, sidecar: Sidecar) -> InputCard:
-    layout = image_layout(facts.spec.shape, order=facts.order)
-    if layout is None:
-        return InputCard(facts.spec, None, None)
-    recipe = default_recipe(layout)
-    if facts.scales_itself or facts.spec.dtype == "uint8":
-        recipe = recipe.overridden({"scale": "0..255"}, source="graph")
-    recipe = recipe.overridden(sidecar.recipe_values(facts.spec.name), source="sidecar")
-    _check_recipe(recipe, layout)
-    return InputCard(facts.spec, layout, recipe)
-
-
-def _check_recipe(recipe: Recipe, layout: ImageLayout) -> None:
-    fitting = _colors_of(layout.channels)
-    if recipe.color not in fitting:
-        raise SidecarError(
-            f"preprocessing color {recipe.color!r} does not fit an input of {layout.channels} channel(s); "
-            f"use {' or '.join(fitting)}."
-        )
-    _check_scale(recipe, layout)
-    for axis, said, fixed in zip(("height", "width"), recipe.size, layout.size, strict=True):
-        if fixed is not None and said != fixed:
-            raise SidecarError(f"preprocessing size has {axis} {said}, the model's input has {fixed}; drop `size`.")
-
-
-def _check_scale(recipe: Recipe, layout: ImageLayout) -> None:
-    if recipe.scale in ("caffe", "torch") and layout.channels != 3:
-        raise SidecarError(f"preprocessing scale {recipe.scale!r} is for 3 channels; this input has {layout.channels}.")
-    if isinstance(recipe.scale, MeanStd) and len(recipe.scale.mean) not in (1, layout.channels):
-        raise SidecarError(
-            f"preprocessing scale gives {len(recipe.scale.mean)} means; give 1, or one per channel ({layout.channels})."
-        )
-
-
-def _colors_of(channels: int) -> tuple[Color, ...]:
-    return ("rgb", "bgr") if channels == 3 else (COLOR_OF_CHANNELS[channels],)
 
 
 def _labels(sidecar: Sidecar, head: Head, classes: int, *, is_only_output: bool) -> tuple[str, ...] | None:

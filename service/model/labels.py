@@ -36,10 +36,8 @@ def fitting_none(labels: tuple[str, ...], classes: Mapping[str, int | None], *, 
     outputs = ", ".join(
         f"{name} has no classes" if count is None else f"{name} has {count} classes" for name, count in classes.items()
     )
-    return SidecarError(
-        f"{_counted(labels)} ({_ends(labels, file)}) and fit no output: {outputs}. "
-        "Give one label per class of an output, in class order."
-    )
+    advice = "Give one label per class of an output, in class order." if any(classes.values()) else "Take them away."
+    return SidecarError(f"{_counted(labels)} ({_ends(labels, file)}) and fit no output: {outputs}. {advice}")
 
 
 def _counted(labels: tuple[str, ...]) -> str:

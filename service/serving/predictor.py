@@ -12,8 +12,9 @@ from service.errors import DeadlineExceededError, MisfitError, RequestError, Too
 from service.image.decode import ImageLimits
 from service.image.pipeline import picture_to_input
 from service.image.reshape import numbers_to_batch, range_warning
-from service.model.card import InputCard, ModelCard, OutputCard
+from service.model.card import ModelCard, OutputCard
 from service.model.head import Answer, PlainNumbers, as_numbers, interpret
+from service.model.input_card import InputCard
 from service.serving.examples import (
     ANY_INPUT,
     Example,

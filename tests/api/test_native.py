@@ -56,6 +56,18 @@ def two_outputs() -> Any:
     )
 
 
+def map_of_logarithms() -> Any:
+    """Return a net that answers with the logarithm of each pixel less a half: of the dark ones there is none."""
+    image = keras.Input((6, 6, 1), name="image")
+    return keras.Model(image, keras.ops.log(image - 0.5))
+
+
+def class_and_map() -> Any:
+    net = head(3, "softmax", [0, 1, 2])
+    where = layers.Conv2D(2, 3, name="where")(net.inputs[0])
+    return keras.Model(net.inputs[0], [net.outputs[0], where])
+
+
 MODELS = {
     "softmax": lambda: head(3, "softmax", [0, 1, 2]),
     "logits": lambda: head(3, None, [5, -5, 0]),
@@ -66,6 +78,8 @@ MODELS = {
     "not-finite": not_finite,
     "two-inputs": two_inputs,
     "two-outputs": two_outputs,
+    "map": map_of_logarithms,
+    "class-and-map": class_and_map,
 }
 
 
@@ -223,6 +237,29 @@ def test_several_outputs_answer_under_their_names(client: FlaskClient, nets: dic
     np.testing.assert_allclose(answer["outputs"]["any"]["probabilities"], [1 - either[0], either[0]], atol=1e-6)
 
 
+def test_a_map_is_answered_by_numbers_and_their_shape_with_null_where_there_is_none(client: FlaskClient) -> None:
+    response = client.post("/api/models/map/predict", data=npy(NUMBERS))
+    (answer,) = json.loads(response.data, parse_constant=pytest.fail)["predictions"]
+    with np.errstate(invalid="ignore"):
+        expected = np.log(NUMBERS - np.float32(0.5))
+
+    assert set(answer) == {"input", "values", "shape", "warnings"}
+    assert answer["shape"] == [6, 6, 1]
+    np.testing.assert_allclose(np.array(answer["values"], np.float32), expected, rtol=1e-5)
+    assert any("not finite" in note for note in answer["warnings"])
+
+
+def test_a_map_beside_a_class_leaves_the_class_its_answer(client: FlaskClient, nets: dict[str, Any]) -> None:
+    (answer,) = ask(client, "class-and-map")["predictions"]
+    kind, where = (np.asarray(one)[0] for one in nets["class-and-map"](NUMBERS[np.newaxis], training=False))
+    by_class, by_map = answer["outputs"].values()
+
+    assert by_class["label"] == f"class_{kind.argmax()}"
+    assert set(by_map) == {"values", "shape"}
+    np.testing.assert_allclose(by_map["values"], where, atol=1e-5)
+    assert client.get("/api/models/class-and-map").get_json()["answers"] == "classes and numbers"
+
+
 def test_the_query_shapes_the_answer(client: FlaskClient) -> None:
     body = ask(client, "softmax", query="?top_k=1&layers=none&probabilities=false")
 
@@ -259,7 +296,7 @@ def test_a_card_names_the_source_of_each_value(client: FlaskClient) -> None:
     card = client.get("/api/models/binary").get_json()
 
     assert card["state"] == "live"
-    assert card["outputs"][0]["labels"] == {"value": ["cat", "dog"], "source": "sidecar"}
+    assert card["outputs"][0]["labels"] == {"value": ["cat", "dog"], "source": "sidecar", "file": "binary.toml"}
     assert card["outputs"][0]["head"] == {"value": "binary", "source": "graph"}
     assert card["outputs"][0]["threshold"] == 0.99
     assert card["inputs"][0]["preprocessing"]["scale"] == {"value": "0..1", "source": "default"}

@@ -21,7 +21,6 @@ from service.errors import (
     BuildInterruptedError,
     ModelError,
     UnsafeModelError,
-    UnsupportedModelError,
 )
 from service.model.sidecar import Sidecar
 from service.repository.bundles import Bundle, BundleStore, fingerprint_of
@@ -322,11 +321,6 @@ def test_a_softmax_as_a_bare_operation_counts_and_a_logarithm_is_no_logit(build:
 
     assert build(randomised(keras.Model(image, keras.ops.softmax(dense)))).card.outputs[0].head == "softmax"
     assert build(randomised(keras.Model(image, keras.ops.exp(dense)))).card.outputs[0].head == "scores"
-
-
-def test_a_map_is_refused_as_no_classifier(build: Build) -> None:
-    with pytest.raises(UnsupportedModelError, match="a map, not a vector of classes"):
-        build(sequential(keras.Input((8, 8, 1)), layers.Conv2D(2, 3, activation="softmax")))
 
 
 def test_weights_that_are_not_numbers_are_refused(build: Build) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from service.model.head import HEADS
 from service.model.recipe import COLORS, FITS, NAMED_SCALES, RESIZES, Recipe
+from service.repository.labels import LABEL_FILES
 from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +37,13 @@ def test_every_key_and_value_of_a_sidecar_is_documented() -> None:
             assert f"\n{one.name}" in page, one.name
     for value in (*COLORS, *RESIZES, *FITS, *NAMED_SCALES, *HEADS):
         assert value in page, value
+
+
+def test_every_label_file_that_is_looked_for_is_documented() -> None:
+    page = (ROOT / "docs/model-toml.md").read_text("utf-8")
+
+    for name in LABEL_FILES:
+        assert f"`{name}`" in page, name
 
 
 def test_every_command_and_route_is_in_the_readme() -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from service.errors import SidecarError, UnsupportedModelError
-from service.model.card import InputCard, ModelCard, OutputCard
+from service.errors import SidecarError
+from service.model.card import ModelCard, OutputCard
 from service.model.description import Description, InputFacts, OutputFacts
 from service.model.head import Head
+from service.model.input_card import InputCard
 from service.model.layers import Layer
 from service.model.recipe import MeanStd
 from service.model.sidecar import OutputSettings, Sidecar
@@ -20,7 +21,10 @@ UNSCALED = (
     "How image was scaled in training is not known: 0..1 is a default. "
     "Say it in model.toml under [preprocessing] scale."
 )
-UNNAMED = 'The classes have no names. Give them in model.toml: labels = ["cat", "dog", …].'
+UNNAMED = (
+    'The classes have no names. Give them in model.toml: labels = ["cat", "dog", …], '
+    "or one a line in a labels.txt, in a folder that is this model's alone."
+)
 
 
 def image(*shape: int | None, name: str = "image", dtype: str = "float32", **facts: Any) -> InputFacts:
@@ -31,6 +35,10 @@ def units(
     count: int, activation: str | None = "softmax", *, name: str = "answer", loss: str | None = None
 ) -> OutputFacts:
     return OutputFacts(TensorSpec(name, (None, count)), activation, loss)
+
+
+def a_map(*item: int | None, name: str = "where") -> OutputFacts:
+    return OutputFacts(TensorSpec(name, (None, *item)), "softmax")
 
 
 RGB = image(32, 32, 3)
@@ -231,9 +239,38 @@ def test_axes_of_one_do_not_hide_the_classes(item: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("item", [(4, 4, 3), (2, 3), (None, None, 3), (None,)])
-def test_an_output_that_is_a_map_is_refused(item: tuple[int | None, ...]) -> None:
-    with pytest.raises(UnsupportedModelError, match=r"output answer has shape .* a map, not a vector of classes"):
-        the_output(facts=OutputFacts(TensorSpec("answer", (None, *item)), "softmax"))
+def test_an_output_that_is_a_map_has_no_classes_and_says_so(item: tuple[int | None, ...]) -> None:
+    found = card(outputs=(a_map(*item),))
+    output = found.outputs[0]
+    assert (output.head, output.head_source, output.labels, output.classes) == ("scores", "graph", (), None)
+    assert found.warnings[-1] == (
+        f"Output where is a map of shape {[None, *item]}: no classes; its numbers are given as they are."
+    )
+
+
+def test_a_map_beside_classes_leaves_them_their_head_and_labels() -> None:
+    found = card(Sidecar(labels=("cat", "dog", "owl")), outputs=(a_map(4, 4, 3), THREE_CLASSES))
+    assert [one.head for one in found.outputs] == ["scores", "softmax"]
+    assert [one.labels for one in found.outputs] == [(), ("cat", "dog", "owl")]
+    assert found.classes == 3
+
+
+def test_a_head_of_classes_for_a_map_is_refused_and_says_why() -> None:
+    assert refusal(Sidecar(outputs={"where": OutputSettings("softmax")}), outputs=(a_map(4, 4, 3),)) == (
+        "The head 'softmax' is for classes; output where is a map of shape [None, 4, 4, 3] and has none. Drop `head`, "
+        "or give it under [output.NAME] to the output that it is for."
+    )
+
+
+def test_a_map_may_be_called_scores() -> None:
+    output = the_output(Sidecar(outputs={"": OutputSettings("scores")}), a_map(4, 4, 3))
+    assert (output.head, output.head_source) == ("scores", "sidecar")
+
+
+@pytest.mark.parametrize("maps", [1, 2])
+def test_labels_for_maps_alone_are_refused(maps: int) -> None:
+    outputs = tuple(a_map(4, 4, 2, name=f"map_{number}") for number in range(maps))
+    assert "map_0 has no classes" in refusal(Sidecar(labels=("cat", "dog")), outputs=outputs)
 
 
 def test_the_sidecar_decides_the_head_and_the_threshold() -> None:
@@ -334,7 +371,54 @@ def test_the_card_shows_an_output_with_head_labels_and_threshold() -> None:
             "shape": [None, 3],
             "dtype": "float32",
             "head": {"value": "softmax", "source": "graph"},
+            "classes": 3,
             "labels": {"value": ["cat", "dog", "owl"], "source": "sidecar"},
             "threshold": 0.5,
         }
     ]
+
+
+def test_the_card_shows_a_map_without_labels() -> None:
+    shown = card(outputs=(a_map(4, 4, 3),)).to_json()
+    assert shown["classes"] is None
+    assert shown["outputs"] == [
+        {
+            "name": "where",
+            "shape": [None, 4, 4, 3],
+            "dtype": "float32",
+            "head": {"value": "scores", "source": "graph"},
+            "classes": None,
+            "labels": None,
+            "threshold": None,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "takes", "answers"),
+    [
+        ((RGB,), (THREE_CLASSES,), "pictures and numbers", "classes"),
+        ((image(16, 16, 13),), (THREE_CLASSES,), "numbers", "classes"),
+        ((RGB,), (a_map(4, 4, 3),), "pictures and numbers", "numbers"),
+        ((RGB, image(7, name="extra")), (a_map(4, 4, 3), THREE_CLASSES), "pictures and numbers", "classes and numbers"),
+    ],
+)
+def test_the_card_says_what_the_model_takes_and_answers(inputs: Any, outputs: Any, takes: str, answers: str) -> None:
+    shown = card(inputs=inputs, outputs=outputs).to_json()
+    assert (shown["takes"], shown["answers"]) == (takes, answers)
+
+
+def test_the_card_says_how_maps_become_a_vector() -> None:
+    assert card_of(describe()).to_json()["maps_to_vector"] == {
+        "steps": [
+            {"by": "Flatten", "layer": "flatten", "from": [2, 2, 1], "to": 4, "order": "row, column, channel"},
+        ],
+        "text": "flatten (Flatten) turns maps of 2x2x1 into a vector of 4, in the order row, column, channel.",
+    }
+
+
+def test_the_card_shows_hints_by_the_head_that_is_used() -> None:
+    sigmoids = units(3, "sigmoid", loss="categorical_crossentropy")
+    (hint,) = card(outputs=(sigmoids,)).to_json()["hints"]
+    assert hint.startswith("Output answer has 3 sigmoids ")
+    assert card(Sidecar(outputs={"": OutputSettings("multi-label")}), outputs=(sigmoids,)).to_json()["hints"] == []

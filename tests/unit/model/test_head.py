@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.model.head import Answer, Head, class_count, guess_head, interpret
+from service.model.head import Answer, Head, as_numbers, class_count, guess_head, interpret
 from tests.fakes import softmax
 
 NOT_FINITE = "The model's output is not finite (NaN or infinity); such values are given as null."
@@ -249,4 +249,20 @@ def test_a_class_that_is_not_a_number_is_never_chosen() -> None:
 def test_one_bad_example_leaves_the_others_without_a_warning() -> None:
     outputs: Any = np.array([[math.nan, 0, 1], [0.25, 0.25, 0.5]], np.float32)
     bad, good = interpret(outputs, head="softmax", labels=LABELS, top_k=1)
+    assert (bad.warnings, good.warnings) == ((NOT_FINITE,), ())
+
+
+# --------------------------------------------------------------------------------------- outputs without classes
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "bool"])
+def test_an_output_without_classes_is_answered_by_its_numbers_in_their_own_shape(dtype: str) -> None:
+    outputs = np.arange(12).reshape(2, 3, 2).astype(dtype)
+    answers = as_numbers(outputs)
+    np.testing.assert_array_equal([one.values for one in answers], outputs)
+    assert [(one.values.shape, str(one.values.dtype), one.warnings) for one in answers] == [((3, 2), dtype, ())] * 2
+
+
+def test_numbers_that_are_not_finite_are_warned_of_in_their_own_example_alone() -> None:
+    bad, good = as_numbers(np.array([[[1, math.nan]], [[1, 2]]], np.float32))
     assert (bad.warnings, good.warnings) == ((NOT_FINITE,), ())

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from service.model.tensors import ImageLayout, Shape, TensorSpec, image_layout
+from service.model.tensors import ImageLayout, Shape, TensorSpec, image_layout, is_map, units_of
 
 IMAGES = {
     "grey": ((None, 28, 28, 1), ImageLayout(28, 28, 1)),
@@ -68,3 +68,34 @@ def test_a_free_axis_is_null_in_json() -> None:
 def test_a_tensor_comes_back_from_json_as_it_was() -> None:
     spec = TensorSpec("image", (None, None, 28, 1), "uint8")
     assert TensorSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+
+@pytest.mark.parametrize(
+    ("shape", "units"),
+    [
+        ((None, 10), 10),
+        ((None, 1, 1, 10), 10),
+        ((None, 3, 1), 3),
+        ((None, 1), 1),
+        ((None,), 1),
+        ((None, 4, 4, 3), None),
+        ((None, 2, 3), None),
+        ((None, None, None, 3), None),
+        ((None, None), None),
+    ],
+)
+def test_only_an_output_of_one_long_axis_has_units(shape: Shape, units: int | None) -> None:
+    assert units_of(TensorSpec("answer", shape)) == units
+
+
+@pytest.mark.parametrize(("shape", "found"), [((None, 4, 4, 3), True), ((None, None, 3), True), ((None, None), False)])
+def test_a_map_has_several_axes_that_are_not_one(shape: Shape, found: bool) -> None:
+    assert is_map(shape) is found
+
+
+@pytest.mark.parametrize(
+    ("dtype", "found"),
+    [("float32", True), ("bfloat16", False), ("uint8", True), ("bool", True), ("string", False), ("complex64", False)],
+)
+def test_text_and_complex_values_are_no_numbers_that_json_has(dtype: str, found: bool) -> None:
+    assert TensorSpec("answer", (None, 3), dtype).is_numeric is found

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -14,6 +15,7 @@ from flask.testing import FlaskClient
 from numpy.typing import NDArray
 
 from service.app import create_app
+from service.cli.look import layers as show_layers
 from service.cli.predict import predict
 from service.errors import UnsupportedModelError
 from service.model.hints import hints_of
@@ -93,6 +95,9 @@ MODELS: dict[str, Callable[[], Any]] = {
     "any-size": lambda: segmenter(None, None, 3),
     "kind-and-where": kind_and_where,
     "pixels": bright_pixels,
+    "no-activation": lambda: sequential(
+        keras.Input((20,)), layers.Dense(30, name="hidden"), layers.Dense(3, "softmax", name="out")
+    ),
     "logarithms": logarithms,
 }
 
@@ -341,8 +346,8 @@ def test_the_first_net_of_mtcnn_answers_for_pictures_of_any_size(shared: Path, t
 # ----------------------------------------------------------------------------------------------- the command line
 
 
-def predicted(built: Path, *words: object) -> Result:
-    return CliRunner().invoke(predict, [*map(str, words), "--cache-dir", str(built)])
+def run(command: click.Command, built: Path, *words: object) -> Result:
+    return CliRunner().invoke(command, [*map(str, words), "--cache-dir", str(built)])
 
 
 def test_the_command_line_shows_shape_and_extent_of_a_map(
@@ -351,7 +356,7 @@ def test_the_command_line_shows_shape_and_extent_of_a_map(
     batch = numbers(1, 16, 16, 3)
     (tmp_path / "batch.npy").write_bytes(npy(batch))
     (expected,) = as_keras(nets["segmenter"], batch)
-    done = predicted(built, folder / "segmenter.keras", tmp_path / "batch.npy")
+    done = run(predict, built, folder / "segmenter.keras", tmp_path / "batch.npy")
 
     assert done.exit_code == 0, done.output
     assert done.stdout == (
@@ -366,7 +371,7 @@ def test_the_command_line_says_what_of_a_map_is_finite(
     folder: Path, built: Path, tmp_path: Path, value: float, extent: str
 ) -> None:
     (tmp_path / "one.npy").write_bytes(npy(np.full((16, 16, 3), value, np.float32)))
-    done = predicted(built, folder / "logarithms.keras", tmp_path / "one.npy")
+    done = run(predict, built, folder / "logarithms.keras", tmp_path / "one.npy")
 
     assert done.stdout == f"{tmp_path / 'one.npy'}: 16x16x3 numbers {extent}\n"
 
@@ -376,10 +381,20 @@ def test_the_command_line_classifies_every_row_of_an_npy(
 ) -> None:
     batch = numbers(3, 16, 16, 13)
     (tmp_path / "batch.npy").write_bytes(npy(batch))
-    done = predicted(built, folder / "bands.keras", tmp_path / "batch.npy")
+    done = run(predict, built, folder / "bands.keras", tmp_path / "batch.npy")
 
     best = [line.split()[1] for line in done.stdout.splitlines()]
     assert best == [f"class_{index}" for index in as_keras(nets["bands"], batch)[0].argmax(axis=1)]
+
+
+def test_the_command_line_says_what_a_look_at_the_layers_tells_as_the_card_does(
+    folder: Path, built: Path, client: FlaskClient
+) -> None:
+    (hint,) = client.get("/api/models/no-activation").get_json()["hints"]
+    done = run(show_layers, built, folder / "no-activation.keras")
+
+    assert hint.startswith("hidden (Dense) has no activation before out (Dense)")
+    assert done.stdout.endswith(f"\n723 parameters\n{NO_MAPS}\nhint: {hint}\n")
 
 
 # ----------------------------------------------------------------------------- what is read off real Keras layers

@@ -159,6 +159,12 @@ def test_two_dense_without_an_activation_between_are_one() -> None:
     )
 
 
+def test_a_dropout_between_two_dense_is_no_activation() -> None:
+    dropout = layer("dropout", "Dropout", (64,), (64,), "hidden")
+    first, second = dense("hidden", 20, 64, "image", "linear"), dense("out", 64, 3, "dropout", "softmax")
+    assert len(hints(image(20), first, dropout, second)) == 1
+
+
 @pytest.mark.parametrize(
     "between",
     [

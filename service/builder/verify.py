@@ -31,6 +31,11 @@ class Case:
     label: str
     inputs: dict[str, NDArray[Any]]
 
+    @property
+    def batch(self) -> int:
+        """Return the number of examples."""
+        return len(next(iter(self.inputs.values())))
+
 
 def verify_litert(
     program: Program, graph: Path, *, inputs: tuple[InputFacts, ...], outputs: tuple[OutputFacts, ...]
@@ -41,7 +46,8 @@ def verify_litert(
     run the graph.
     """
     cases = list(cases_for(inputs))
-    _check_alive(program.run(cases[0].inputs))
+    for case in cases[:2]:
+        _check_answers(program.run(case.inputs), case)
     compared = _Comparison(program, cases, [one.spec.name for one in inputs], [one.spec.name for one in outputs])
     served = compared.worst(graph)
     with tempfile.TemporaryDirectory() as folder:
@@ -54,9 +60,15 @@ def verify_litert(
     return _report("outputs", [served], len(cases))
 
 
-def _check_alive(answers: dict[str, NDArray[Any]]) -> None:
+def _check_answers(answers: dict[str, NDArray[Any]], case: Case) -> None:
     if not any(np.isfinite(array).any() for array in answers.values()):
         raise BrokenModelError("The model answers nothing but NaN: its weights are damaged, or its training diverged.")
+    for name, array in answers.items():
+        if len(array) != case.batch:
+            raise UnsupportedModelError(
+                f"Output {name} has {len(array)} rows for {case.batch} example(s): the model mixes the examples of a "
+                "batch, for instance by a reshape to (-1, …), so that no answer belongs to one picture."
+            )
 
 
 def _report(compared: str, differences: list[Difference], cases: int) -> Verification:
@@ -125,10 +137,9 @@ def _run(engine: LiteRtEngine, case: Case) -> dict[str, NDArray[Any]]:
 
 
 def _complaint(case: Case, found: Difference, *, where: str) -> str:
-    batch = len(next(iter(case.inputs.values())))
     return (
         f"The exported graph does not give the numbers Keras gives: {where}, on {case.label} input in a batch of "
-        f"{batch}, they differ by {found.absolute:.3g}, {found.of_allowed:.3g} times what is allowed. It is not used."
+        f"{case.batch}, they differ by {found.absolute:.3g}, {found.of_allowed:.3g} times what is allowed. It is not used."
     )
 
 

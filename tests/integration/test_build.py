@@ -21,6 +21,7 @@ from service.errors import (
     BuildInterruptedError,
     ModelError,
     UnsafeModelError,
+    UnsupportedModelError,
 )
 from service.model.sidecar import Sidecar
 from service.repository.bundles import Bundle, BundleStore, fingerprint_of
@@ -568,6 +569,13 @@ def test_two_builders_on_one_cache_do_not_build_at_the_same_time(store: BundleSt
             build_file(tmp_path / "toy.keras", store)
 
     assert build_file(tmp_path / "toy.keras", store).facts.name == "toy"
+
+
+def test_a_model_that_mixes_the_examples_of_a_batch_is_refused(build: Build) -> None:
+    inputs = keras.Input((4, 4, 1))
+    mixed = keras.ops.reshape(layers.Conv2D(2, 1)(inputs), (-1, 2))
+    with pytest.raises(UnsupportedModelError, match="16 rows for 1 example"):
+        build(randomised(keras.Model(inputs, mixed)))
 
 
 def test_a_second_build_costs_nothing(store: BundleStore, tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ def _default(one: Any) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(int(value))
     for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
         if isinstance(value, int) and value % size == 0 and value:
             return f"{value // size}{unit}"

@@ -33,7 +33,9 @@ class Runtime:
         self._store = BundleStore(settings.cache_dir, read_only=settings.bundles_dir)
         self._file = LiveFile(settings.runtime_dir)
         self._settings = settings
-        limits = BuildLimits(settings.build_timeout, settings.build_memory)
+        limits = BuildLimits(
+            settings.build_timeout, settings.build_memory, allow_saved_model=settings.allow_saved_model
+        )
         self._builds = Builds(self._store, limits=limits, on_change=lambda: self._loop.wake())
         self._loop = WatchLoop(self._watcher, lock_dir=settings.runtime_dir, poll_seconds=settings.poll_seconds)
         self.registry = Registry(self._file, self._store)

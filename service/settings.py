@@ -13,6 +13,7 @@ from service.errors import SettingsError
 PREFIX = "CONVOY_"
 _PYTHONS_WORDS = ("invalid literal", "could not convert", "Exceeds the limit", "cannot convert")
 _LONGEST_SHOWN = 80
+_SWITCHES = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 _UNITS = {"": 1, "k": 2**10, "kib": 2**10, "m": 2**20, "mib": 2**20, "g": 2**30, "gib": 2**30}
 
 
@@ -64,6 +65,13 @@ def _level(text: str) -> str:
     if text.lower() not in ("debug", "info", "warning", "error"):
         raise ValueError("must be debug, info, warning or error")
     return text.lower()
+
+
+def _switch(text: str) -> bool:
+    word = text.strip().lower()
+    if word not in _SWITCHES:
+        raise ValueError("must be 1 or 0 (or true, yes, on, false, no, off)")
+    return _SWITCHES[word]
 
 
 def usable_cores() -> int:
@@ -124,6 +132,9 @@ class Settings:
         300.0, "Seconds a build may take, plus one per MiB of the saved file.", parse=_seconds
     )
     build_memory: int = _setting(8 * 2**30, "Memory a build may use.", parse=_bytes)
+    allow_saved_model: bool = _setting(
+        False, "Whether SavedModel folders, which are programs, may be built: 1 or 0.", parse=_switch
+    )
     prune_days: float = _setting(30.0, "Days after which a bundle nobody used is deleted.", parse=_seconds)
     log_level: str = _setting("info", "debug, info, warning or error.", parse=_level)
 

@@ -20,7 +20,7 @@ from service.settings import Settings
 
 @click.command()
 @click.argument("models_dir", metavar="[MODELS_DIR|FILE]", required=False)
-@settings("cache_dir", "bundles_dir", "build_timeout", "build_memory")
+@settings("cache_dir", "bundles_dir", "build_timeout", "build_memory", "allow_saved_model")
 @as_json()
 def build(models_dir: str | None, as_json: bool, **given: str | None) -> None:
     """Build bundles only, without a server; exit status 1 where a model could not be built.

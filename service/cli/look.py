@@ -58,7 +58,7 @@ def _state(source: Source, store: BundleStore) -> str:
 
 @click.command()
 @click.argument("target", metavar="FILE|NAME")
-@settings("models_dir", "cache_dir", "bundles_dir", "build_timeout", "build_memory")
+@settings("models_dir", "cache_dir", "bundles_dir", "build_timeout", "build_memory", "allow_saved_model")
 @as_json()
 def layers(target: str, as_json: bool, **given: str | None) -> None:
     """Show every layer of a model (type, output shape, parameters, receptive field) and what a look at them tells."""

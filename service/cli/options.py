@@ -62,7 +62,8 @@ def _looks_saved(path: Path) -> bool:
 def store_and_limits(read: Settings) -> tuple[BundleStore, BuildLimits]:
     """Return the bundle store and the limits of a build."""
     store = BundleStore(read.cache_dir, read_only=read.bundles_dir)
-    return store, BuildLimits(read.build_timeout, read.build_memory)
+    limits = BuildLimits(read.build_timeout, read.build_memory, allow_saved_model=read.allow_saved_model)
+    return store, limits
 
 
 def progress(step: str) -> None:

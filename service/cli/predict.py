@@ -22,7 +22,7 @@ from service.serving.predictor import Predictor
 @click.argument("target", metavar="FILE|NAME")
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
 @click.option("--top-k", type=click.IntRange(1), default=3, show_default=True, help="Classes to show per image.")
-@settings("models_dir", "cache_dir", "bundles_dir", "build_timeout", "build_memory")
+@settings("models_dir", "cache_dir", "bundles_dir", "build_timeout", "build_memory", "allow_saved_model")
 @as_json()
 def predict(target: str, images: tuple[str, ...], top_k: int, as_json: bool, **given: str | None) -> None:
     """Classify pictures with a saved file or a model of the models folder, without a server.

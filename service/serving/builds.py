@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.builder.process import BuildLimits, build_bundle
-from service.errors import BuilderMissingError, BuildInterruptedError, ModelError
+from service.errors import BuilderMissingError, BuildInterruptedError, ModelError, SavedModelNotAllowedError
 from service.repository.bundles import BundleStore
 from service.repository.sources import Source
 
@@ -101,7 +101,7 @@ class Builds:
                 progress=lambda step: self._progress(job, step),
                 cancelled=self._cancelled,
             )
-        except BuilderMissingError as error:
+        except (BuilderMissingError, SavedModelNotAllowedError) as error:
             self._undiagnosable[name, job.fingerprint] = error.message
             self._forget(job)
         except ModelError as error:

@@ -139,7 +139,8 @@ def _run(engine: LiteRtEngine, case: Case) -> dict[str, NDArray[Any]]:
 def _complaint(case: Case, found: Difference, *, where: str) -> str:
     return (
         f"The exported graph does not give the numbers Keras gives: {where}, on {case.label} input in a batch of "
-        f"{case.batch}, they differ by {found.absolute:.3g}, {found.of_allowed:.3g} times what is allowed. It is not used."
+        f"{case.batch}, they differ by {found.absolute:.3g}, {found.of_allowed:.3g} times what is allowed. "
+        "It is not used."
     )
 
 

@@ -15,6 +15,8 @@ from service.errors import ConvoyError
 _COMMANDS = {
     "serve": "service.cli.serve",
     "build": "service.cli.build",
+    "check": "service.cli.check",
+    "init": "service.cli.init",
     "models": "service.cli.look",
     "layers": "service.cli.look",
     "predict": "service.cli.predict",
@@ -55,6 +57,8 @@ _HELP = """Drop a saved Keras CNN into a folder; get an image-classification API
 Try it:
   convoy serve models                    serve a folder of saved models on http://127.0.0.1:8000
   convoy serve my_model.keras            serve one file
+  convoy check my_model.h5               can it be served? if not, what to do
+  convoy init my_model.h5                a model.toml to fill in: labels, scaling
   convoy predict my_model.keras cat.jpg  one answer, without a server
   convoy layers my_model.keras           what the network looks like
 """

@@ -21,9 +21,8 @@ from service.settings import Settings
 @settings(
     "host", "port", "workers", "threads", "cache_dir", "bundles_dir", "runtime_dir", "poll_seconds", "ready",
     "request_timeout", "max_waiting", "max_body_bytes", "max_image_bytes", "max_image_pixels",
-    "max_image_side", "max_images", "max_examples", "read_timeout", "build_timeout", "build_memory", "allow_saved_model",
-    "prune_days",
-    "log_level",
+    "max_image_side", "max_images", "max_examples", "read_timeout", "build_timeout", "build_memory",
+    "allow_saved_model", "prune_days", "log_level",
 )  # fmt: skip
 def serve(models_dir: str | None, **given: str | None) -> None:
     """Serve a folder of saved models, or one saved file; build what is new.

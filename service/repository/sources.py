@@ -166,11 +166,12 @@ def _source(
         stamp = stamp_of(saved)
     except OSError:
         return None  # it went between the listing and the look
-    problem = _name_problem(name) or _access_problem(saved)
+    problem = name_problem(name) or _access_problem(saved)
     return Source(name, version, saved, stamp, sidecars, problem, folders=folders)
 
 
-def _name_problem(name: str) -> str | None:
+def name_problem(name: str) -> str | None:
+    """Return why a model cannot have this name, or None where it can."""
     if _NAME.fullmatch(name):
         return None
     return (

@@ -7,8 +7,8 @@ from typing import Any
 from service.errors import BrokenModelError, ConvoyError, SidecarError
 from service.model.sidecar import ServePolicy
 from service.repository.bundles import Bundle, BundleStore, fingerprint_of
-from service.repository.sidecar import parse_sidecar, read_model_toml, read_sidecar
 from service.repository.saved import Stamp, sha256_of, stamp_of
+from service.repository.sidecar import parse_sidecar, read_model_toml, read_sidecar
 from service.repository.sources import Source
 from service.serving.builds import Builds
 from service.serving.live import VersionState

@@ -1,0 +1,42 @@
+"""Owns `convoy check`: can it be served, and if not, what to do."""
+
+import sys
+from pathlib import Path
+
+import click
+import orjson
+
+from service.cli.options import as_json, progress, read_settings, settings, store_and_limits
+from service.cli.report import details, overview
+from service.errors import SettingsError
+from service.repository.discovery import find_saved
+from service.serving.finding import look_at
+
+
+@click.command()
+@click.argument("target", metavar="FILE|FOLDER", type=click.Path(path_type=Path))
+@settings("cache_dir", "bundles_dir", "build_timeout", "build_memory", "allow_saved_model")
+@as_json()
+def check(target: Path, as_json: bool, **given: str | None) -> None:
+    """Say of a saved model, or of each one in a folder of any layout, whether it can be served.
+
+    Who wrote it, what loads it, what it takes and answers, how far the exported graph is from Keras; and where it
+    cannot be served, why, and what to do. Each is built for real, in the limited child process, and the bundle is
+    kept. Exit status 1 where one cannot be served.
+    """
+    if not target.exists():
+        raise SettingsError(f"{target} does not exist; name a saved model, or a folder of them.")
+    store, limits = store_and_limits(read_settings(**given))
+    paths = find_saved(target, unreadable=lambda error: click.echo(f"{error.filename}: {error.strerror}", err=True))
+    if not paths:
+        raise SettingsError(f"{target} holds no saved model: no .keras, .h5 or .hdf5 file and no SavedModel folder.")
+    findings = []
+    for path in paths:
+        click.echo(f"{path.name} …", err=True)
+        findings.append(look_at(path, store=store, limits=limits, progress=progress))
+    if as_json:
+        click.echo(orjson.dumps({"findings": [one.to_json() for one in findings]}, option=orjson.OPT_INDENT_2))
+    else:
+        click.echo(details(findings[0]) if target == paths[0] else overview(findings, target))
+    if any(one.card is None for one in findings):
+        sys.exit(1)

@@ -1,0 +1,81 @@
+"""Owns the verdict on one saved model: can it be served, and if not, why. Builds it for real, without a server."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from service.builder.process import BuildLimits, Progress
+from service.errors import BrokenModelError, BuildInterruptedError, ModelError
+from service.model.card import ModelCard
+from service.repository.bundles import BundleStore
+from service.repository.saved import is_saved_model
+from service.repository.sidecar import parse_sidecar, read_sidecar
+from service.repository.sources import Source, find_sources, name_problem
+from service.serving.live_model import load_model
+from service.serving.local import bundle_of
+
+Verdict = Literal["can be served", "numbers only", "cannot be served"]
+_UNNAMED = "model"
+_MISPLACED = "A server looks for names that end in .keras, .h5 or .hdf5; rename the file."
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a look at one saved model brought: its card where it can be served, else the diagnosis.
+
+    `notes` say what a server would complain of besides, such as a name that fits no address.
+    """
+
+    path: Path
+    card: ModelCard | None
+    diagnosis: str | None = None
+    written_by: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return what to expect of a server."""
+        if self.card is None:
+            return "cannot be served"
+        return "can be served" if "classes" in self.card.answers and "pictures" in self.card.takes else "numbers only"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "file": str(self.path),
+            "verdict": self.verdict,
+            "written_by": self.written_by,
+            "diagnosis": self.diagnosis,
+            "notes": list(self.notes),
+            "card": None if self.card is None else self.card.to_json(),
+        }
+
+
+def look_at(path: Path, *, store: BundleStore, limits: BuildLimits, progress: Progress) -> Finding:
+    """Build the saved model at `path` if need be, load it, and say what was found; never raises for a bad model."""
+    found = find_sources(path) if path.exists() else []
+    if not found:
+        return Finding(path, None, "The file is gone, or a link that leads nowhere.")
+    source = found[0]
+    misnamed = name_problem(source.name)
+    if misnamed:
+        source = replace(source, name=_UNNAMED, problem=None)
+    notes = (misnamed, None if path.is_dir() or is_saved_model(path) else _MISPLACED)
+    return replace(_opened(source, store, limits, progress), notes=tuple(filter(None, notes)))
+
+
+def _opened(source: Source, store: BundleStore, limits: BuildLimits, progress: Progress) -> Finding:
+    written_by = None
+    try:
+        if source.problem:
+            raise BrokenModelError(source.problem)
+        bundle, fingerprint = bundle_of(source, store, limits, progress)
+        written_by = bundle.facts.source.written_by
+        card = load_model(bundle, parse_sidecar(read_sidecar(source)), source.version, fingerprint).card
+    except ModelError as error:
+        return Finding(source.path, None, error.message, error.written_by or written_by)
+    except BuildInterruptedError as error:
+        return Finding(source.path, None, error.message, written_by)
+    except OSError as error:
+        return Finding(source.path, None, f"The file cannot be read: {error.strerror}.", written_by)
+    return Finding(source.path, card, written_by=written_by)

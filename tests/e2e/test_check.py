@@ -1,0 +1,154 @@
+"""`convoy check`: what it says of good, old, broken and hostile files; each is built for real."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import toys
+from tests.commands import Convoy
+
+keras = pytest.importorskip("keras")
+pytestmark = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file:UserWarning")
+
+
+@pytest.fixture
+def convoy(cache: Path, tmp_path: Path) -> Convoy:
+    return Convoy(cache, tmp_path)
+
+
+def findings(convoy: Convoy, target: Path) -> dict[str, Any]:
+    result = convoy("check", target, "--json")
+    return {Path(one["file"]).name: one for one in json.loads(result.stdout)["findings"]}
+
+
+def test_a_folder_of_any_layout_is_put_into_a_table(convoy: Convoy, tmp_path: Path) -> None:
+    toys.save_small_cnn(tmp_path / "mine/old stuff/first try.keras", classes=5)
+    toys.save_with_lambda(tmp_path / "mine/sneaky.keras", marker=tmp_path / "ran")
+    (tmp_path / "mine/weights.h5").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    result = convoy("check", "mine")
+    lines = result.stdout.splitlines()
+
+    assert result.returncode == 1
+    assert lines[0].split() == ["file", "written", "by", "loaded", "by", "input", "head", "differs", "verdict"]
+    assert "8x8 grey, 0..1" in lines[1]
+    assert "softmax, 5 classes" in lines[1]
+    assert lines[1].endswith("can be served")
+    assert lines[2].endswith("cannot be served")
+    assert "Lambda" in result.stdout
+    assert "git lfs pull" in result.stdout
+    assert "fits no" in result.stdout or "cannot be used in an address" in result.stdout
+    assert lines[-1] == "1 of 3 can be served."
+    assert not (tmp_path / "ran").exists()
+
+
+def test_one_file_is_told_in_full(convoy: Convoy, tmp_path: Path) -> None:
+    toys.save_small_cnn(tmp_path / "flowers.keras", classes=3)
+    (tmp_path / "labels.txt").write_text("daisy\nrose\ntulip\n")
+    result = convoy("check", "flowers.keras")
+    told = " ".join(result.stdout.split())
+
+    assert result.returncode == 0, result.stderr
+    for said in (
+        "verdict can be served",
+        "written by Keras 3.15",
+        "scale 0..1 (default)",
+        "softmax, 3 classes (graph)",
+        "daisy, rose, tulip (labels.txt)",
+        "before the head",
+    ):
+        assert said in told, said
+
+
+def test_labels_that_do_not_fit_are_the_diagnosis(convoy: Convoy, tmp_path: Path) -> None:
+    toys.save_small_cnn(tmp_path / "flowers.keras", classes=3)
+    (tmp_path / "labels.txt").write_text("daisy\nrose\n")
+    result = convoy("check", "flowers.keras")
+
+    assert result.returncode == 1
+    assert "2 labels were given for 3 classes" in " ".join(result.stdout.split())
+    assert "written by   Keras 3.15" in result.stdout
+
+
+def test_numbers_only_is_a_verdict_of_its_own(convoy: Convoy, tmp_path: Path) -> None:
+    stack = [keras.Input((20,)), keras.layers.Dense(2, activation="softmax")]
+    keras.Sequential(stack).save(tmp_path / "table.keras")
+
+    assert findings(convoy, tmp_path / "table.keras")["table.keras"]["verdict"] == "numbers only"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (b"PK\x03\x04 no more", "damaged"),
+        (b"\x80\x04pickled", "Keras"),
+        (b"\x89HDF\r\n\x1a\n", "damaged"),
+    ],
+)
+def test_what_is_no_saved_model_is_diagnosed(convoy: Convoy, tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "broken.keras").write_bytes(content)
+    found = findings(convoy, tmp_path / "broken.keras")["broken.keras"]
+
+    assert found["card"] is None
+    assert said in found["diagnosis"]
+
+
+@pytest.mark.parametrize(("target", "said"), [("nowhere", "does not exist"), (".", "holds no saved model")])
+def test_nothing_to_check_is_an_error_in_one_line(convoy: Convoy, target: str, said: str) -> None:
+    result = convoy("check", target)
+
+    assert result.returncode == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+WILD_SERVED = {
+    "best_weights.h5": ("can be served", "Keras 2.0.4", "multi-label", 2),
+    "weights.h5": ("can be served", "Keras 2.0.4", "multi-label", 2),
+    "fer2013_mini_XCEPTION.102-0.66.hdf5": ("can be served", "Keras 2.0.5", "softmax", 7),
+    "some_loss.h5": ("can be served", "Keras 2.4.0", "logits", 10),
+    "vww_96.h5": ("can be served", "Keras 2.4.0", "softmax", 2),
+    "pretrainedResnet.h5": ("can be served", "Keras 2.4.0", "softmax", 10),
+    "keras_model.h5": ("can be served", "Keras 2.4.0", "softmax", 4),
+    "keras231_channels_first_1x28x28_softmax22_functional.hdf5": ("can be served", "Keras 2.3.1", "softmax", 22),
+    "keras231_channels_first_1x28x28_softmax22_sequential.hdf5": ("can be served", "Keras 2.3.1", "softmax", 22),
+    "tfkeras224_locallyconnected_channels_first_3x10x10.h5": ("can be served", "Keras 2.2.4-tf", "scores", 6),
+    "12net.h5": ("numbers only", "Keras 2.2.0", "scores", None),
+    "wgan_discriminator.h5": ("can be served", "Keras 2.1.3", "scores", 2048),
+    "keras213_conv2d_theano.h5": ("numbers only", "Keras 2.1.3 on Theano", "scores", None),
+    "keras213_batchnorm_conv2d_theano.h5": ("numbers only", "Keras 2.1.3 on Theano", "scores", None),
+}
+WILD_REFUSED = {
+    "pre_pr22362_nested_container.keras": "NestedDenseModel",
+    "model_lambda.h5": "`lambda_3` is a Lambda layer",
+    "sequential_lambda.h5": "`lambda_1` is a Lambda layer",
+    "keras112_cnn_8x8x3_softmax3.h5": "keras==2.2",
+    "keras122_batchnorm_conv2d_tf.h5": "keras==2.2",
+    "keras122_conv2d_reshape_theano.h5": "keras==2.2",
+    "keras122_conv2d_tf.h5": "keras==2.2",
+    "keras122_conv2d_theano.h5": "keras==2.2",
+    "keras122_mlp70_softmax.h5": "keras==2.2",
+}
+
+
+@pytest.mark.timeout(900)
+def test_models_that_other_people_trained(cache: Path, shared: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(shared / "wild", tmp_path / "wild")
+    found = findings(Convoy(cache, tmp_path, timeout=850), folder)
+    served = {
+        name: (one["verdict"], one["written_by"], *(one["card"]["outputs"][0][key] for key in ("head", "classes")))
+        for name, one in found.items()
+        if one["card"] is not None
+    }
+    served = {name: (*one[:2], one[2]["value"], one[3]) for name, one in served.items()}
+    refused = {
+        name: one["diagnosis"] for name, one in found.items() if one["card"] is None and "saved_model" not in name
+    }
+
+    assert served == WILD_SERVED
+    for name, said in WILD_REFUSED.items():
+        assert said in refused[name], name
+    assert set(refused) - set(WILD_REFUSED) == {"00000123", "00000124"}

@@ -24,6 +24,7 @@ _LONGEST_REASON = 300
 _OLDEST = 2
 _NEWEST = 3
 # NOTE: Keras 3 computes it as relu6(x + 3) / 6, Keras 2 as 0.2 x + 0.5: such a file loads there and answers wrong.
+_CHANGED = "its hard_sigmoid is another function there"
 _CHANGED_MEANING = '"hard_sigmoid"'
 _KERAS_1 = (
     "Written with {writer}, whose layers and arguments have other names since Keras 2 (2017). Convert it once with"
@@ -69,18 +70,32 @@ def load_scanned(
 def _by_keras(path: Path, report: ScanReport, custom: Mapping[str, Any]) -> KerasProgram:
     import keras
 
-    said = "its hard_sigmoid has another formula in Keras 3"
-    if not _is_changed(report):
-        for mend in (None, repair):
-            try:
-                return _loaded(path, report, custom, repairs=mend(path, report) if mend else ())
-            except Exception as error:
-                if is_out_of_memory(error):
-                    raise
-                said = _one_line(error, path)
+    found = _CHANGED if _is_changed(report) else _as_it_is_or_repaired(path, report, custom)
+    if isinstance(found, KerasProgram):
+        return found
     if (_major(report) or _OLDEST) < _NEWEST:
-        raise NextLoader(said)
-    raise UnsupportedModelError(f"Written with {report.written_with}; Keras {keras.__version__} cannot load it: {said}")
+        raise NextLoader(found)
+    raise UnsupportedModelError(
+        f"Written with {report.written_with}; Keras {keras.__version__} cannot load it: {found}"
+    )
+
+
+def _as_it_is_or_repaired(path: Path, report: ScanReport, custom: Mapping[str, Any]) -> KerasProgram | str:
+    """Return what Keras 3 loads, as it is or with what can be repaired, or what it said at last, in one line."""
+    found = _attempt(path, report, custom)
+    repairs = repair(path, report) if isinstance(found, str) else ()
+    return _attempt(path, report, custom, repairs=repairs) if repairs else found
+
+
+def _attempt(
+    path: Path, report: ScanReport, custom: Mapping[str, Any], *, repairs: tuple[str, ...] = ()
+) -> KerasProgram | str:
+    try:
+        return _loaded(path, report, custom, repairs=repairs)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        return _one_line(error, path)
 
 
 def _loaded(path: Path, report: ScanReport, custom: Mapping[str, Any], *, repairs: tuple[str, ...]) -> KerasProgram:

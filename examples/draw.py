@@ -1,9 +1,9 @@
-"""Draws the pictures in this folder: digits from our own strokes, so that there is nothing to license.
+"""Draws the pictures in this folder: digits and clothes of our own lines, so that there is nothing to license.
 
     python examples/draw.py [FOLDER]
 
 A stroke is a list of points (x, y) in a unit square, x to the right and y down. A smooth curve is laid through them
-and drawn with a round pen four times too large, then reduced: hence the soft edges.
+and drawn with a round pen four times too large, then reduced: hence the soft edges. A garment is one filled outline.
 """
 
 import sys
@@ -76,6 +76,36 @@ STROKES: Mapping[str, Sequence[Stroke]] = MappingProxyType(
     }
 )
 
+OUTLINES: Mapping[str, Stroke] = MappingProxyType(
+    {
+        "t-shirt": [
+            (0.36, 0.05),
+            (0.43, 0.1),
+            (0.57, 0.1),
+            (0.64, 0.05),
+            (0.8, 0.12),
+            (0.97, 0.38),
+            (0.83, 0.45),
+            (0.76, 0.36),
+            (0.76, 0.96),
+            (0.24, 0.96),
+            (0.24, 0.36),
+            (0.17, 0.45),
+            (0.03, 0.38),
+            (0.2, 0.12),
+        ],
+        "trouser": [
+            (0.33, 0.03),
+            (0.67, 0.03),
+            (0.72, 0.97),
+            (0.56, 0.97),
+            (0.5, 0.3),
+            (0.44, 0.97),
+            (0.28, 0.97),
+        ],
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -101,12 +131,30 @@ PICTURES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Garment:
+    """One example in grey: its file, the garment in it, its (width, height), and the grey of the cloth on black."""
+
+    file: str
+    outline: str
+    size: tuple[int, int]
+    cloth: int
+
+
+GARMENTS = (
+    Garment("t-shirt.png", "t-shirt", (140, 140), 190),
+    Garment("trouser.png", "trouser", (84, 84), 210),
+)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Draw every picture into the folder named, or into the one where this script lies."""
     folder = Path(arguments[0]) if arguments else Path(__file__).parent
     folder.mkdir(parents=True, exist_ok=True)
     for picture in PICTURES:
         draw(picture).save(folder / picture.file, **_options(picture))
+    for garment in GARMENTS:
+        cut(garment).save(folder / garment.file)
     return 0
 
 
@@ -118,6 +166,15 @@ def draw(picture: Picture) -> Image.Image:
     for stroke in STROKES[picture.digit]:
         _pull_pen(canvas, smooth(stroke), large=large, picture=picture)
     return image.resize(picture.size, Image.Resampling.BOX)
+
+
+def cut(garment: Garment) -> Image.Image:
+    """Return the garment's picture, drawn large and reduced to its size."""
+    large = (garment.size[0] * OVERSAMPLING, garment.size[1] * OVERSAMPLING)
+    image = Image.new("L", large, 0)
+    outline = [(x * large[0], y * large[1]) for x, y in OUTLINES[garment.outline]]
+    ImageDraw.Draw(image).polygon(outline, fill=garment.cloth)
+    return image.resize(garment.size, Image.Resampling.BOX)
 
 
 def smooth(points: Stroke) -> list[Point]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.commands import Convoy
 from tests.servers import Server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,6 +49,12 @@ def models(tmp_path: Path, bundled_models: Path) -> Path:
 
 
 @pytest.fixture
+def convoy(cache: Path, tmp_path: Path) -> Convoy:
+    """The command `convoy`, run in `tmp_path`."""
+    return Convoy(cache, tmp_path)
+
+
+@pytest.fixture
 def serve(cache: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Start `convoy serve` for real: `serve(models, workers=1, …)`; stopped and checked at the end."""
     started: list[Server] = []
@@ -69,6 +76,6 @@ def mnist_server(cache: Path, bundled_models: Path, tmp_path_factory: pytest.Tem
     log = tmp_path_factory.mktemp("server") / "server.log"
     server = Server(bundled_models, log=log, settings={"cache_dir": cache, "poll_seconds": 0.2, "workers": 2})
     server.start()
-    server.wait_ready()
+    server.wait_ready(seconds=400)  # eight models are built first
     yield server
     server.stop()

@@ -131,7 +131,11 @@ class _Run:
             self.flush()
 
     def _answer(self, rows: Mapping[str, NDArray[Any]], sources: list[_Prepared]) -> None:
-        outputs = self._infer(rows)
+        try:
+            outputs = self._infer(rows)
+        except RequestError as error:  # a size that the model cannot run on: no fault of the other examples
+            self.predictions += [Prediction(source.origin, error=error) for source in sources]
+            return
         self._take_map_numbers(outputs)
         by_output = {
             one.spec.name: _answers(outputs[one.spec.name], one, self._top_k) for one in self._model.card.outputs

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.errors import TooLargeError
+from service.errors import MisfitError, TooLargeError
 from service.image.decode import ImageLimits
 from service.model.description import InputFacts, OutputFacts
 from service.model.head import PlainNumbers
@@ -56,3 +56,23 @@ def test_a_request_for_more_maps_than_an_answer_can_hold_is_refused() -> None:
 def test_one_map_is_answered_however_large_it_is() -> None:
     side = round(MAP_NUMBERS**0.5) + 1
     assert ask(maps_of(side), np.zeros((1, 1), np.float32)).answered == 1
+
+
+def test_a_size_the_model_cannot_run_on_is_told_of_its_own_example_alone() -> None:
+    def run(fed: Any) -> dict[str, NDArray[Any]]:
+        if fed["picture"].shape[1] < 4:
+            raise RuntimeError("the pool has nothing to look at")
+        return {"map": np.zeros((len(fed["picture"]), 2, 2), np.float32)}
+
+    facts = describe(
+        inputs=[InputFacts(TensorSpec("picture", (None, None, None, 1)))],
+        outputs=[OutputFacts(TensorSpec("map", (None, None, None)))],
+    )
+    sizes = (8, 2, 8)
+    examples = [Example.of(Numbers(np.zeros((1, side, side, 1), np.float32))) for side in sizes]
+    predictor = Predictor(limits=ImageLimits(max_bytes=1, max_pixels=1, max_side=1), max_examples=9)
+    result = predictor.predict(
+        LiveModel(card_of(facts), FakeEngine(run)), examples, top_k=1, deadline=time.monotonic() + 60
+    )
+
+    assert [type(one.error) for one in result.predictions] == [type(None), MisfitError, type(None)]

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import tomllib
 import urllib.request
 from dataclasses import fields
 from pathlib import Path
@@ -44,6 +45,20 @@ def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def models_table() -> str:
+    """Return one row per bundled model, from its sidecar: what it tells apart, accuracy on pictures held out, size."""
+    rows = []
+    for sidecar in sorted((ROOT / "models").glob("*/1/model.toml")):
+        said = tomllib.loads(sidecar.read_text("utf-8"))
+        size = sidecar.with_name("model.keras").stat().st_size
+        name = sidecar.parent.parent.name
+        accuracy = f"{100 * said['provenance']['accuracy']:.2f} %"
+        rows.append(
+            f"| [`{name}`](models/{name}/README.md) | {said['description']} | {accuracy} | {size / 1e6:.2f} MB |"
+        )
+    return "| model | tells apart | accuracy | file |\n|---|---|---|---|\n" + "\n".join(rows)
+
+
 def answer(body: dict[str, Any]) -> str:
     """Return an answer as README shows it: one line per part that fits one."""
     text = json.dumps(body, indent=1)
@@ -65,7 +80,7 @@ def main() -> None:
     request = urllib.request.Request(URL, data=PICTURE.read_bytes(), method="POST")
     with urllib.request.urlopen(request, timeout=30) as response:
         body = json.load(response)
-    parts = {"answer": answer(body), "settings": settings_table()}
+    parts = {"answer": answer(body), "models": models_table(), "settings": settings_table()}
     README.write_text(filled(README.read_text("utf-8"), parts), "utf-8")
 
 

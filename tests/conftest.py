@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.commands import Convoy
+from tests.prebuilt import prebuild
 from tests.servers import Server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,9 +74,11 @@ def serve(cache: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
 @pytest.fixture(scope="session")
 def mnist_server(cache: Path, bundled_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server of the bundled models for all tests that only ask it things."""
+    prebuild(bundled_models, cache)  # in this process: eight children would each import TensorFlow first
     log = tmp_path_factory.mktemp("server") / "server.log"
     server = Server(bundled_models, log=log, settings={"cache_dir": cache, "poll_seconds": 0.2, "workers": 2})
-    server.start()
-    server.wait_ready(seconds=400)  # eight models are built first
-    yield server
-    server.stop()
+    try:
+        server.start().wait_ready()
+        yield server
+    finally:
+        server.stop()

@@ -15,6 +15,8 @@ def prebuild(models: Path, cache: Path) -> None:
     store = BundleStore(cache)
     for source in find_sources(models):
         fingerprint = fingerprint_of(sha256_of(source.saved))
+        if store.find(source.name, fingerprint):
+            continue
         with store.staging(source.name) as staged:
             order = BuildOrder(
                 saved=source.saved,

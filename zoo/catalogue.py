@@ -80,7 +80,7 @@ CATALOGUE: Mapping[str, ZooModel] = MappingProxyType(
                 labels=DIGITS,
                 views={"": _ANY_SIZE},
                 head="softmax",
-                epochs=5,
+                epochs=12,
                 variation=Variation(_WRITTEN, sizes=(20, 24, 28, 32, 40, 48)),
             ),
             ZooModel(
@@ -100,7 +100,7 @@ CATALOGUE: Mapping[str, ZooModel] = MappingProxyType(
                 labels=PETS,
                 views={"": View("rgb", (64, 64))},
                 head="binary",
-                epochs=60,
+                epochs=120,
                 batch_size=32,
                 learning_rate=1e-3,
                 warm_up=0.1,

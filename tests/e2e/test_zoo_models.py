@@ -263,9 +263,10 @@ def test_held_out_photos_get_kerass_numbers(
 def test_test_images_get_kerass_numbers_and_mostly_the_right_label(
     mnist_server: Server, net: Callable[[str], Any], shared: Path, tmp_path: Path, name: str
 ) -> None:
-    data = np.load(shared / "data" / ("fashion_mnist.npz" if "fashion" in name else "mnist.npz"))
+    with np.load(shared / "data" / ("fashion_mnist.npz" if "fashion" in name else "mnist.npz")) as data:
+        images, classes = data["x_test"][:20], data["y_test"][:20]
     right = 0
-    for pixels, index in zip(data["x_test"][:20], data["y_test"][:20], strict=True):
+    for pixels, index in zip(images, classes, strict=True):
         file = tmp_path / "image.png"
         file.write_bytes(encoded(pixels))
         answer = answer_of(mnist_server, name, file.read_bytes())

@@ -29,6 +29,10 @@ def test_the_readmes_table_of_settings_is_that_of_the_program() -> None:
         assert f"CONVOY_{one.name.upper()}" in README
 
 
+def test_the_readmes_table_of_models_is_that_of_their_sidecars() -> None:
+    assert readme_module().models_table() in README
+
+
 def test_every_key_and_value_of_a_sidecar_is_documented() -> None:
     page = (ROOT / "docs/model-toml.md").read_text("utf-8")
 
@@ -47,7 +51,10 @@ def test_every_label_file_that_is_looked_for_is_documented() -> None:
 
 
 def test_every_command_and_route_is_in_the_readme() -> None:
-    for command in ("convoy predict", "convoy layers", "convoy build", "convoy models", "convoy serve", "make run"):
+    for command in (
+        *("convoy predict", "convoy layers", "convoy build", "convoy models", "convoy serve", "make run"),
+        *("convoy check", "convoy init"),
+    ):
         assert command in README
     for route in ("/predict", "/layers", "/summary", "/api/models", "/healthz", "/readyz"):
         assert route in README

@@ -21,12 +21,14 @@ _UNCOUNTED = ("RNN", "LSTM", "GRU", "Attention", "Einsum")
 class View:
     """What one position of a tensor sees: field and jump as (rows, columns) of the input image.
 
-    `axes` names the axes of an item, `row`, `column`, `channel` in their order; None where they are no image.
+    `axes` names the axes of an item, `row`, `column`, `channel` in their order; None where they are no image. `image`
+    is the (height, width) of the input image that is looked at, of several the largest, None where a side is free.
     """
 
     field: tuple[float, float] = (1, 1)
     jump: tuple[float, float] = (1, 1)
     axes: tuple[str, ...] | None = None
+    image: tuple[int | None, int | None] = (None, None)
 
 
 def axes_of(shape: Shape | tuple[Shape, ...] | None, data_format: str) -> tuple[str, ...] | None:
@@ -39,25 +41,22 @@ def axes_of(shape: Shape | tuple[Shape, ...] | None, data_format: str) -> tuple[
     return ("row", "column", "channel") if data_format == "channels_last" else ("channel", "row", "column")
 
 
-def look_through(layer: Any, before: View, image: tuple[int | None, int | None], *, shapes: tuple[Any, Any]) -> View:
-    """Return the view after `layer`; `image` is the input's (height, width), None where free.
-
-    `shapes` are those of the layer's input and output.
-    """
+def look_through(layer: Any, before: View, *, shapes: tuple[Any, Any]) -> View:
+    """Return the view after `layer`; `shapes` are those of the layer's input and output."""
     kind = type(layer).__name__
-    whole = (image[0] or math.inf, image[1] or math.inf)
+    whole = (before.image[0] or math.inf, before.image[1] or math.inf)
     if kind in _SQUEEZED:
-        return _reshaped(before, *shapes) or View(whole, before.jump)
+        return _reshaped(before, *shapes) or replace(before, field=whole, axes=None)
     if kind in ("Permute", "Transpose"):
         return replace(before, axes=_permuted(layer, before.axes))
     if kind == "Dense":
         return _mixed(before, shapes[0], whole)
     if kind == "Flatten" or kind.startswith("Global"):
-        return View(whole, before.jump, None if kind == "Flatten" else before.axes)
+        return replace(before, field=whole, axes=None if kind == "Flatten" else before.axes)
     window = next((getattr(layer, name) for name in _WINDOWS if hasattr(layer, name)), None)
     axes = _axes_after(layer, before)
     if window is None:
-        return View(before.field, _resized_jump(layer, before.jump, axes), axes)
+        return replace(before, jump=_resized_jump(layer, before.jump, axes), axes=axes)
     return _through_window(layer, window, before, axes)
 
 
@@ -65,16 +64,16 @@ def _mixed(before: View, in_shape: Any, whole: tuple[float, float]) -> View:
     """Return the view after a Dense, which mixes along the last axis alone."""
     axes = before.axes
     if len(in_shape) == 2:
-        return View(whole, before.jump)
+        return replace(before, field=whole, axes=None)
     if axes is None or len(axes) != len(in_shape) - 1 or axes[-1] == "channel":
         return before
     rows, columns = before.field
-    return View((rows, whole[1]) if axes[-1] == "column" else (whole[0], columns), before.jump)
+    return replace(before, field=(rows, whole[1]) if axes[-1] == "column" else (whole[0], columns), axes=None)
 
 
 def _reshaped(before: View, in_shape: Any, out_shape: Any) -> View | None:
     """Return the view after a reshape that moves no pixel to another place; None after any other."""
-    if len(in_shape) == 2 and before == View():
+    if len(in_shape) == 2 and before == View(image=before.image):
         return _unflattened(in_shape, out_shape)
     if _sides(in_shape) != _sides(out_shape):
         return None
@@ -87,7 +86,7 @@ def _unflattened(in_shape: Any, out_shape: Any) -> View | None:
     item = tuple(out_shape[1:])
     if layout is None or item not in ((*layout.size, layout.channels), layout.size):
         return None
-    return View(axes=("row", "column", "channel")[: len(item)])
+    return View(axes=("row", "column", "channel")[: len(item)], image=layout.size)
 
 
 def _sides(shape: Any) -> list[int | None]:
@@ -131,10 +130,10 @@ def _through_window(layer: Any, window: Any, before: View, axes: tuple[str, ...]
     if type(layer).__name__.endswith("Transpose"):
         jump = (before.jump[0] / stride[0], before.jump[1] / stride[1])
         reach = [math.ceil((k - 1) / s) * j for k, s, j in zip(kernel, stride, before.jump, strict=True)]
-        return View((before.field[0] + reach[0], before.field[1] + reach[1]), jump, axes)
+        return View((before.field[0] + reach[0], before.field[1] + reach[1]), jump, axes, before.image)
     reach = [(k - 1) * d * j for k, d, j in zip(kernel, dilation, before.jump, strict=True)]
     jump = (before.jump[0] * stride[0], before.jump[1] * stride[1])
-    return View((before.field[0] + reach[0], before.field[1] + reach[1]), jump, axes)
+    return View((before.field[0] + reach[0], before.field[1] + reach[1]), jump, axes, before.image)
 
 
 def _resized_jump(layer: Any, jump: tuple[float, float], axes: tuple[str, ...] | None) -> tuple[float, float]:
@@ -165,12 +164,14 @@ def merge(views: list[View]) -> View:
     rows = max(view.field[0] for view in views)
     columns = max(view.field[1] for view in views)
     jump = (max(view.jump[0] for view in views), max(view.jump[1] for view in views))
-    return View((rows, columns), jump, views[0].axes)
+    sides = [[view.image[side] for view in views] for side in (0, 1)]
+    height, width = (None if None in side else max(filter(None, side)) for side in sides)
+    return View((rows, columns), jump, views[0].axes, (height, width))
 
 
-def clipped(view: View, image: tuple[int | None, int | None]) -> tuple[int, int] | None:
+def clipped(view: View) -> tuple[int, int] | None:
     """Return the field in whole pixels, no larger than the image; None where a free side leaves it open."""
-    sides = [min(field, side or math.inf) for field, side in zip(view.field, image, strict=True)]
+    sides = [min(field, side or math.inf) for field, side in zip(view.field, view.image, strict=True)]
     return None if math.inf in sides else (math.ceil(sides[0]), math.ceil(sides[1]))
 
 

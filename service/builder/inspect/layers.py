@@ -13,7 +13,7 @@ from service.builder.inspect.graph import (
     shapes_of,
 )
 from service.model.layers import Layer
-from service.model.tensors import ImageLayout, image_layout
+from service.model.tensors import image_layout
 
 _PAIRS = ("kernel_size", "pool_size", "strides", "dilation_rate")
 
@@ -35,7 +35,6 @@ class _Walk:
         self.found: list[Layer] = []
         self._order = order
         self._views: dict[str, geometry.View] = {}
-        self._image: tuple[int | None, int | None] = (None, None)
 
     def through(self, model: Any, *, prefix: str, feeds: dict[str, str]) -> None:
         """Add the layers of `model`; `feeds` maps its input layers to what feeds them outside."""
@@ -54,7 +53,7 @@ class _Walk:
         in_shape = shapes_of(operation, model, "input")
         out_shape = shapes_of(operation, model, "output")
         before = self._before(operation, out_shape, inbound)
-        view = geometry.look_through(operation, before, self._image, shapes=(in_shape, out_shape))
+        view = geometry.look_through(operation, before, shapes=(in_shape, out_shape))
         dtype = output_dtype(operation, model)
         self._views[path] = view
         self.found.append(
@@ -70,7 +69,7 @@ class _Walk:
                 padding=_text(operation, "padding"),
                 macs=geometry.macs(operation, in_shape, out_shape, view.axes),
                 activation_bytes=geometry.activation_bytes(out_shape, dtype),
-                receptive_field=geometry.clipped(view, self._image),
+                receptive_field=geometry.clipped(view),
                 inbound=inbound,
                 order=geometry.flatten_order(operation, before.axes, in_shape),
                 **{name: _pair(operation, name) for name in _PAIRS},
@@ -81,14 +80,8 @@ class _Walk:
         if inbound:
             return geometry.merge([self._views.get(name, geometry.View()) for name in inbound])
         layout = image_layout(shape, order=self._order) if shape else None  # type: ignore[arg-type]
-        self._image = self._wider(layout)
-        return geometry.View(axes=geometry.axes_of(shape, self._order))
-
-    def _wider(self, layout: ImageLayout | None) -> tuple[int | None, int | None]:
-        """Return the size of the largest image input so far, the one that receptive fields are clipped to."""
-        if layout is None or None in layout.size:
-            return self._image
-        return (max(self._image[0] or 0, layout.height or 0), max(self._image[1] or 0, layout.width or 0))
+        size = layout.size if layout else (None, None)
+        return geometry.View(axes=geometry.axes_of(shape, self._order), image=size)
 
 
 def activation_name(operation: Any) -> str | None:

@@ -10,6 +10,7 @@ from service.cli.options import as_json, progress, read_settings, settings, stor
 from service.cli.report import details, overview
 from service.errors import SettingsError
 from service.repository.discovery import find_saved
+from service.repository.sources import Source, find_sources
 from service.serving.finding import look_at
 
 
@@ -30,13 +31,22 @@ def check(target: Path, as_json: bool, **given: str | None) -> None:
     paths = find_saved(target, unreadable=lambda error: click.echo(f"{error.filename}: {error.strerror}", err=True))
     if not paths:
         raise SettingsError(f"{target} holds no saved model: no .keras, .h5 or .hdf5 file and no SavedModel folder.")
+    served = _as_served(target)
     findings = []
     for path in paths:
         click.echo(f"{path.name} …", err=True)
-        findings.append(look_at(path, store=store, limits=limits, progress=progress))
+        findings.append(look_at(path, store=store, limits=limits, progress=progress, served=served.get(path)))
     if as_json:
         click.echo(orjson.dumps({"findings": [one.to_json() for one in findings]}, option=orjson.OPT_INDENT_2))
     else:
         click.echo(details(findings[0]) if target == paths[0] else overview(findings, target))
     if any(one.card is None for one in findings):
         sys.exit(1)
+
+
+def _as_served(target: Path) -> dict[Path, Source]:
+    """Return what a server would serve if `target` were its models folder, by path: whose sidecar and labels count."""
+    try:
+        return {one.path: one for one in find_sources(target)} if target.is_dir() else {}
+    except OSError:
+        return {}

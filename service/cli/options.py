@@ -1,6 +1,7 @@
 """Owns the options that are settings: each command takes those it uses, under the setting's own name."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,17 @@ from service.errors import SettingsError
 from service.repository.bundles import BundleStore
 from service.settings import Settings, misspelt_settings, setting_help
 
+_SWITCHES = tuple(one.name for one in fields(Settings) if isinstance(one.default, bool))
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def setting(name: str) -> Decorator:
     """Return the option `--name` for the setting `name`; not given, it leaves the environment or default."""
+    option = name.replace("_", "-")
+    if name in _SWITCHES:
+        return click.option(f"--{option}/--no-{option}", name, default=None, help=setting_help(name))
     metavar = {"host": "ADDRESS", "ready": "RULE", "log_level": "LEVEL"}.get(name, "PATH" if "dir" in name else "N")
-    return click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=setting_help(name))
+    return click.option(f"--{option}", name, metavar=metavar, help=setting_help(name))
 
 
 def settings(*names: str) -> Decorator:

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from service.cli.table import table
+from service.cli.table import printable, table
 from service.cli.wording import (
     head_in_words,
     heads_in_words,
@@ -41,7 +41,7 @@ def overview(findings: Sequence[Finding], root: Path) -> str:
 
 
 def _name(path: Path, root: Path) -> str:
-    return path.name if path == root else str(path.relative_to(root))
+    return printable(path.name if path == root else str(path.relative_to(root)))
 
 
 def _columns(one: Finding) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ def _card_lines(card: ModelCard) -> Iterator[tuple[str, str]]:
 
 
 def _line(name: str, text: str) -> str:
-    return textwrap.fill(text, _width(), initial_indent=f"{name:<13}", subsequent_indent=" " * 13)
+    return textwrap.fill(printable(text), _width(), initial_indent=f"{name:<13}", subsequent_indent=" " * 13)
 
 
 def _wrapped(text: str) -> str:

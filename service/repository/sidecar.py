@@ -206,17 +206,21 @@ class _VersionsSchema(_StrictSchema):
 
 
 class _ByName(fields.Field[dict[str, Any]]):
-    """A table of settings that may also hold one table per input or output name; "" is for all of them."""
+    """A table of settings that may also hold one table per input or output name; "" is for all of them.
 
-    def __init__(self, schema: type[_StrictSchema]) -> None:
+    An output may well be called `head`: a table is that of a name, unless it is a setting that may be one (`tables`).
+    """
+
+    def __init__(self, schema: type[_StrictSchema], *, tables: tuple[str, ...] = ()) -> None:
         super().__init__()
         self._schema = schema
+        self._tables = tables
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValidationError("must be a table.")
         schema = self._schema()
-        own = {key: one for key, one in value.items() if key in schema.fields or not isinstance(one, dict)}
+        own = {key: one for key, one in value.items() if key in self._tables or not isinstance(one, dict)}
         named = {key: one for key, one in value.items() if key not in own}
         return {"": schema.load(own)} | {key: _load_named(schema, key, one) for key, one in named.items()}
 
@@ -231,7 +235,7 @@ def _load_named(schema: Schema, name: str, table: dict[str, Any]) -> Any:
 class _SidecarSchema(_StrictSchema):
     description = fields.String()
     labels = fields.List(fields.String(), validate=validate.Length(min=1))
-    preprocessing = _ByName(_PreprocessingSchema)
+    preprocessing = _ByName(_PreprocessingSchema, tables=("scale",))
     output = _ByName(_OutputSchema)
     versions = fields.Nested(_VersionsSchema)
     provenance = fields.Dict(keys=fields.String())

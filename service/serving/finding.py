@@ -8,7 +8,7 @@ from service.builder.process import BuildLimits, Progress
 from service.errors import BrokenModelError, BuildInterruptedError, ModelError
 from service.model.card import ModelCard
 from service.repository.bundles import BundleStore
-from service.repository.saved import is_saved_model
+from service.repository.saved import is_program_folder, is_saved_model
 from service.repository.sidecar import parse_sidecar, read_sidecar
 from service.repository.sources import Source, find_sources, name_problem
 from service.serving.live_model import load_model
@@ -51,17 +51,26 @@ class Finding:
         }
 
 
-def look_at(path: Path, *, store: BundleStore, limits: BuildLimits, progress: Progress) -> Finding:
-    """Build the saved model at `path` if need be, load it, and say what was found; never raises for a bad model."""
-    found = find_sources(path) if path.exists() else []
+def look_at(
+    path: Path, *, store: BundleStore, limits: BuildLimits, progress: Progress, served: Source | None = None
+) -> Finding:
+    """Build the saved model at `path` if need be, load it, and say what was found; never raises for a bad model.
+
+    `served` is the source that a server of the folder being looked at would have at this path: its sidecars and labels
+    are those in force, and what a server would complain of becomes a note.
+    """
+    if not (path.is_file() or is_program_folder(path)):
+        return Finding(path, None, "This is no file, is gone, or is a link that leads nowhere.")
+    found = find_sources(path)
     if not found:
-        return Finding(path, None, "The file is gone, or a link that leads nowhere.")
-    source = found[0]
+        return Finding(path, None, "The file went away while it was looked at.")
+    source = found[0] if served is None or served.problem else served
     misnamed = name_problem(source.name)
-    if misnamed:
-        source = replace(source, name=_UNNAMED, problem=None)
-    notes = (misnamed, None if path.is_dir() or is_saved_model(path) else _MISPLACED)
-    return replace(_opened(source, store, limits, progress), notes=tuple(filter(None, notes)))
+    finding = _opened(replace(source, name=_UNNAMED, problem=None) if misnamed else source, store, limits, progress)
+    clash = None if served is None or served.problem in (None, misnamed, finding.diagnosis) else served.problem
+    misplaced = None if path.is_dir() or is_saved_model(path) else _MISPLACED
+    notes = (misnamed, clash and f"In a models folder like this: {clash}", misplaced)
+    return replace(finding, notes=tuple(filter(None, notes)))
 
 
 def _opened(source: Source, store: BundleStore, limits: BuildLimits, progress: Progress) -> Finding:

@@ -5,8 +5,8 @@ from pathlib import Path
 from service.builder.process import BuildLimits, Progress, build_bundle
 from service.errors import ModelError, UnknownModelError
 from service.repository.bundles import Bundle, BundleStore, fingerprint_of
-from service.repository.sidecar import parse_sidecar, read_sidecar
 from service.repository.saved import is_program_folder, is_saved_model, sha256_of
+from service.repository.sidecar import parse_sidecar, read_sidecar
 from service.repository.sources import Source, find_sources
 from service.serving.live_model import LiveModel, load_model
 
@@ -37,16 +37,27 @@ def _named(target: str, models_dir: Path) -> list[Source]:
     return [one for one in _all(models_dir) if one.name == name and version in ("", str(one.version))]
 
 
-def bundle_of(source: Source, store: BundleStore, limits: BuildLimits, progress: Progress) -> tuple[Bundle, str]:
-    """Return the bundle of a source and its fingerprint, built now where there is none yet."""
+def bundle_of(
+    source: Source, store: BundleStore, limits: BuildLimits, progress: Progress, *, trusted: Path | None = None
+) -> tuple[Bundle, str]:
+    """Return the bundle of a source and its fingerprint, built now where there is none yet.
+
+    `trusted` is a Python file of the user's own layers, which a build may run. A bundle that was built with such a file
+    is then built anew: the file may have changed.
+    """
     fingerprint = fingerprint_of(sha256_of(source.saved))
     bundle = store.find(source.name, fingerprint)
+    if bundle is not None and trusted is not None and bundle.facts.source.trusted_code is not None:
+        store.shun(bundle)
+        bundle = None
     if bundle is None:
-        bundle = build_bundle(source, fingerprint, store=store, limits=limits, progress=progress)
+        bundle = build_bundle(source, fingerprint, store=store, limits=limits, progress=progress, trusted=trusted)
     return bundle, fingerprint
 
 
-def open_model(source: Source, *, store: BundleStore, limits: BuildLimits, progress: Progress) -> LiveModel:
-    """Build a source if need be, and load it; raises ModelError or BuildInterruptedError."""
-    bundle, fingerprint = bundle_of(source, store, limits, progress)
+def open_model(
+    source: Source, *, store: BundleStore, limits: BuildLimits, progress: Progress, trusted: Path | None = None
+) -> LiveModel:
+    """Build a source if need be, and load it; raises ModelError or BuildInterruptedError. See `bundle_of`."""
+    bundle, fingerprint = bundle_of(source, store, limits, progress, trusted=trusted)
     return load_model(bundle, parse_sidecar(read_sidecar(source)), source.version, fingerprint)

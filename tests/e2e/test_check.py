@@ -1,6 +1,7 @@
 """`convoy check`: what it says of good, old, broken and hostile files; each is built for real."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,6 @@ from tests.commands import Convoy
 
 keras = pytest.importorskip("keras")
 pytestmark = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file:UserWarning")
-
-
-@pytest.fixture
-def convoy(cache: Path, tmp_path: Path) -> Convoy:
-    return Convoy(cache, tmp_path)
 
 
 def findings(convoy: Convoy, target: Path) -> dict[str, Any]:
@@ -60,6 +56,45 @@ def test_one_file_is_told_in_full(convoy: Convoy, tmp_path: Path) -> None:
         "before the head",
     ):
         assert said in told, said
+
+
+def test_in_a_models_folder_the_labels_are_those_that_a_server_takes(convoy: Convoy, tmp_path: Path) -> None:
+    toys.save_small_cnn(tmp_path / "models/flowers.keras", classes=3)
+    shutil.copy(tmp_path / "models/flowers.keras", tmp_path / "models/others.keras")
+    (tmp_path / "models/labels.txt").write_text("of\nnobody\n")
+    (tmp_path / "models/flowers").mkdir()
+    (tmp_path / "models/flowers/labels.txt").write_text("daisy\nrose\ntulip\n")
+
+    found = findings(convoy, tmp_path / "models")
+    labels = {name: one["card"]["outputs"][0]["labels"]["value"] for name, one in found.items()}
+
+    assert labels["flowers.keras"] == ["daisy", "rose", "tulip"]
+    assert labels["others.keras"] == ["class_0", "class_1", "class_2"]
+
+
+def test_two_files_that_a_models_folder_could_not_have_are_noted(convoy: Convoy, tmp_path: Path) -> None:
+    toys.save_small_cnn(tmp_path / "models/flowers/first.keras", classes=3)
+    shutil.copy(tmp_path / "models/flowers/first.keras", tmp_path / "models/flowers/second.keras")
+
+    done = convoy("check", "models")
+
+    assert done.returncode == 0
+    said = " ".join(done.stdout.split())
+    assert "In a models folder like this: 2 saved files claim to be version 1 of 'flowers'" in said
+
+
+def test_what_is_no_file_does_not_end_the_look(convoy: Convoy, tmp_path: Path) -> None:
+    toys.save_small_cnn(tmp_path / "folder/sound.keras", classes=3)
+    os.mkfifo(tmp_path / "folder/pipe.keras")
+    (tmp_path / "folder/gone.keras").symlink_to(tmp_path / "nowhere.keras")
+
+    verdicts = {name: one["verdict"] for name, one in findings(convoy, tmp_path / "folder").items()}
+
+    assert verdicts == {
+        "gone.keras": "cannot be served",
+        "pipe.keras": "cannot be served",
+        "sound.keras": "can be served",
+    }
 
 
 def test_labels_that_do_not_fit_are_the_diagnosis(convoy: Convoy, tmp_path: Path) -> None:

@@ -1,52 +1,26 @@
 """The command line, run as a user runs it."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests import toys
+from tests.commands import Convoy
 from tests.pictures import encoded, noise
 
 pytest.importorskip("keras")
 
 
-@pytest.fixture
-def convoy(cache: Path, tmp_path: Path, bundled_models: Path) -> "Convoy":
-    return Convoy(cache, tmp_path)
-
-
-class Convoy:
-    def __init__(self, cache: Path, folder: Path) -> None:
-        self._environ = {name: value for name, value in os.environ.items() if not name.startswith("CONVOY_")}
-        self._environ["CONVOY_CACHE_DIR"] = str(cache)
-        self._folder = folder
-
-    def __call__(self, *words: object, **environ: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "service.cli", *map(str, words)]
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            cwd=self._folder,
-            env=self._environ | environ,
-            timeout=120,
-            check=False,
-        )
-
-
 def test_help_teaches_what_to_type_first(convoy: Convoy) -> None:
     text = convoy("--help").stdout
 
-    for word in ("convoy serve models", "build", "models", "layers", "predict"):
+    for word in ("convoy serve models", "build", "check", "init", "models", "layers", "predict"):
         assert word in text
 
 
-@pytest.mark.parametrize("command", ["serve", "build", "models", "layers", "predict"])
+@pytest.mark.parametrize("command", ["serve", "build", "check", "init", "models", "layers", "predict"])
 def test_each_command_explains_itself_and_names_its_variables(convoy: Convoy, command: str) -> None:
     done = convoy(command, "--help")
 
@@ -115,11 +89,11 @@ def test_build_says_what_failed_and_builds_the_rest(convoy: Convoy, tmp_path: Pa
     assert results["broken"]
 
 
-def test_models_lists_what_is_there_and_what_is_built(convoy: Convoy, bundled_models: Path, tmp_path: Path) -> None:
-    convoy("build", bundled_models)
+def test_models_lists_what_is_there_and_what_is_built(convoy: Convoy, models: Path, tmp_path: Path) -> None:
+    convoy("build", models)
     toys.save_small_cnn(tmp_path / "folder/never-built.keras", seed=79)
 
-    built = json.loads(convoy("models", bundled_models, "--json").stdout)["models"]
+    built = json.loads(convoy("models", models, "--json").stdout)["models"]
     unbuilt = json.loads(convoy("models", "folder", "--json").stdout)["models"]
 
     assert built == [{"name": "mnist", "version": 1, "file": "model.keras", "state": "built"}]
@@ -140,6 +114,8 @@ def test_mistakes_are_one_line(convoy: Convoy, tmp_path: Path, bundled_models: P
             f"port {port}": convoy("serve", bundled_models, "--port", port),
             "CONVOY_PORT": convoy("serve", bundled_models, CONVOY_PORT="many"),
             "CONVOY_WORKERS": convoy("serve", bundled_models, "--workers", "0"),
+            "no_layers.py is no Python file": convoy("build", bundled_models, "--trust-code", "no_layers.py"),
+            "notes.txt is no Python file": convoy("build", bundled_models, "--trust-code", "notes.txt"),
             "'nope' is no saved model": convoy("layers", "nope", "--models-dir", bundled_models),
         }
 

@@ -25,3 +25,7 @@ def test_without_rows_there_is_the_header_alone() -> None:
 
 def test_no_line_ends_in_spaces() -> None:
     assert table(["name", "note"], [["mnist", ""], ["a", "long note"]]).splitlines()[1] == "mnist"
+
+
+def test_a_name_cannot_steer_the_terminal_or_break_a_row() -> None:
+    assert table(["name"], [["evil\x1b[2J\nname"]]) == "name\nevil�[2J name"

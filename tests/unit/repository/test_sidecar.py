@@ -181,6 +181,14 @@ def test_one_of_several_outputs_can_be_meant(beside: Beside) -> None:
     assert sidecar.output_settings("second") == OutputSettings("scores", 0.25)
 
 
+def test_an_output_or_an_input_may_be_called_like_a_key(beside: Beside) -> None:
+    said = beside.parsed(near='[output.head]\nhead = "scores"\n[preprocessing.size]\nfit = "crop"')
+
+    assert said.output_settings("head").head == "scores"
+    assert said.output_settings("other").head is None
+    assert said.recipe_values("size") == {"fit": "crop"}
+
+
 def test_a_threshold_of_zero_of_ones_own_wins(beside: Beside) -> None:
     sidecar = beside.parsed("[output]\nthreshold = 0.25\n[output.second]\nthreshold = 0.0")
     assert sidecar.output_settings("second").threshold == 0.0

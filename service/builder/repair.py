@@ -15,6 +15,7 @@ from service.builder.scan.operations import OPERATIONS
 
 _Config = dict[str, Any]
 _WITHOUT_GROUPS = ("DepthwiseConv1D", "DepthwiseConv2D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
+_WITHOUT_VALUE_RANGE = ("RandomCrop", "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom")
 _RENAMED = {"BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV2": "BatchNormalization"}
 _ELLIPSIS = {"class_name": "__ellipsis__", "config": {}}
 _FULL_SLICE = {"class_name": "__slice__", "config": {"start": None, "stop": None, "step": None}}
@@ -82,6 +83,15 @@ def _drop_groups(node: _Config) -> bool:
     return True
 
 
+def _drop_value_range(node: _Config) -> bool:
+    """Drop `value_range`, which Keras 3.0 to 3.5 wrote for augmentation that never looked at it."""
+    config = node.get("config")
+    if node["class_name"] not in _WITHOUT_VALUE_RANGE or not isinstance(config, dict) or "value_range" not in config:
+        return False
+    del config["value_range"]
+    return True
+
+
 def _rename(node: _Config) -> bool:
     """Give a layer of TensorFlow 1 the name it has had since."""
     if node["class_name"] not in _RENAMED:
@@ -144,6 +154,7 @@ _REPAIRS: dict[str, Callable[[_Config], bool]] = {
     "the layers of a Sequential were a bare list": _name_sequential,
     "a Sequential had no InputLayer": _add_input,
     "groups = 1 was dropped from layers that have no groups": _drop_groups,
+    "value_range was dropped from augmentation, which does nothing here": _drop_value_range,
     "layers of TensorFlow 1 were renamed": _rename,
     "dtype policies were written as their names": _simplify_policy,
     "operations were given their modules": _locate,

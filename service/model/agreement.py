@@ -27,6 +27,10 @@ class Difference:
         """Return whether the numbers count as equal."""
         return self.of_allowed <= 1
 
+    def with_slack(self, times: float) -> "Difference":
+        """Return the difference where so many times the usual one is allowed."""
+        return Difference(self.absolute, self.of_allowed / times)
+
     def worse(self, other: "Difference") -> "Difference":
         """Return the larger of both, figure by figure."""
         return Difference(max(self.absolute, other.absolute), max(self.of_allowed, other.of_allowed))

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 
 from service.api.bodies import read_examples
 from service.api.errors import problem_response
-from service.api.render import card_body, json_response, layer_list, model_list, result_body, state_body
+from service.api.render import card_body, json_response, layers_body, model_list, result_body, state_body
 from service.api.schemas import PredictQuery
 from service.errors import ModelFailedError, ModelNotReadyError
 from service.serving.admission import deadline_in
@@ -55,7 +55,7 @@ class _Views:
 
     def layers(self, name: str, version: str = "latest") -> Response:
         card = self._registry.get(name, _version(version)).card
-        return json_response({"layers": layer_list(card, full=True)})
+        return json_response(layers_body(card))
 
     def summary(self, name: str, version: str = "latest") -> Response:
         card = self._registry.get(name, _version(version)).card

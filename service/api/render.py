@@ -9,6 +9,7 @@ from flask import Response
 from service.api.errors import problem
 from service.model.card import ModelCard
 from service.model.head import Answer, PlainNumbers, Ranked
+from service.model.stack import NO_LAYERS
 from service.serving.examples import Prediction, Result
 from service.serving.live import LiveView, VersionState
 from service.serving.live_model import LiveModel
@@ -34,9 +35,17 @@ def result_body(result: Result, *, layers: str, probabilities: bool) -> dict[str
     return body
 
 
-def layer_list(card: ModelCard, *, full: bool, batch: int | None = None) -> list[dict[str, Any]]:
-    """Return every layer, in full or in brief, with `batch` in place of the free batch axis."""
+def layer_list(card: ModelCard, *, full: bool, batch: int | None = None) -> list[dict[str, Any]] | None:
+    """Return every layer, in full or in brief, with `batch` in place of the free batch axis; None where not known."""
+    if card.facts.layers is None:
+        return None
     return [layer.full(batch=batch) if full else layer.brief(batch=batch) for layer in card.facts.layers]
+
+
+def layers_body(card: ModelCard) -> dict[str, Any]:
+    """Return every layer in full, or null and one sentence why."""
+    found = layer_list(card, full=True)
+    return {"layers": found} | ({"note": NO_LAYERS} if found is None else {})
 
 
 def _prediction(index: int, one: Prediction, *, with_values: bool) -> dict[str, Any]:

@@ -22,6 +22,8 @@ _MISSING = (
     "or build the model elsewhere and bring its bundle."
 )
 
+_LIBRARIES = ("h5py", "keras", "tensorflow", "tf_keras")
+
 
 def main(order: BuildOrder) -> int:
     """Carry out one build order; return the exit status."""
@@ -79,7 +81,7 @@ def _verdict(error: BaseException) -> dict[str, str]:
         return {"next": "tf_keras", "tried": str(error)}
     if isinstance(error, ConvoyError):
         return {"error": type(error).__name__, "message": error.message} | _writer_known_to(error)
-    if isinstance(error, ModuleNotFoundError):
+    if isinstance(error, ModuleNotFoundError) and error.name in _LIBRARIES:
         return {"error": BuilderMissingError.__name__, "message": _MISSING}
     if isinstance(error, ImportError):  # a library that is there and cannot be mapped
         return _interrupted("TensorFlow could not be loaded, probably for want of memory (CONVOY_BUILD_MEMORY).")

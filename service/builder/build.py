@@ -11,6 +11,7 @@ from service.builder.join import joined
 from service.builder.load import load_scanned
 from service.builder.order import BuildOrder
 from service.builder.program import Facts, Program
+from service.builder.saved_model import load_saved_model, scan_saved_model
 from service.builder.scan import ScanReport, scan_source
 from service.builder.trusted import custom_objects
 from service.builder.verify import make_probes, verify_litert
@@ -38,9 +39,10 @@ def build(
     progress("scanning")
     custom = custom_objects(order.trusted, library=importlib.import_module(order.loader))
     path = joined(copy)
-    report = scan_source(path, trusted=frozenset(custom))
+    scan, load = (scan_saved_model, load_saved_model) if copy.is_program else (scan_source, load_scanned)
+    report = scan(path, trusted=frozenset(custom))
     found(report)
-    program = load_scanned(path, report, order=order, custom=custom, progress=progress)
+    program = load(path, report, order=order, custom=custom, progress=progress)
     facts, verification = _exported(program, report, order, progress)
     progress("writing the bundle")
     shutil.rmtree(order.staged / _COPY)
@@ -51,7 +53,7 @@ def build(
         written_by=report.written_with,
         loaded_by=program.loaded_by,
         repairs=program.repairs,
-        trusted_code=order.trusted.name if order.trusted else None,
+        trusted_code=order.trusted.name if order.trusted and report.needs_code else None,
     )
     description = _description(order, facts, origin, verification)
     write_bundle(order.staged, description, make_probes(program, inputs=facts.inputs))
@@ -98,6 +100,7 @@ def _description(order: BuildOrder, facts: Facts, source: SourceFacts, verificat
         inputs=facts.inputs,
         outputs=facts.outputs,
         layers=facts.layers,
+        weights=facts.weights,
         summary=facts.summary,
         source=source,
         verification=(verification,),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from service.builder.exhaustion import is_out_of_memory
+from service.builder.reason import one_line
 from service.errors import UnsupportedModelError
 from service.model.tensors import TensorSpec
 
@@ -25,7 +26,7 @@ def convert_function(function: Function, inputs: Sequence[TensorSpec], path: Pat
     module = tf.Module()
     module.held = holder
     specs = [tf.TensorSpec(spec.shape, spec.dtype, name=f"input_{number}") for number, spec in enumerate(inputs)]
-    traced = tf.function(lambda *fed: _named(function(*fed)), input_signature=specs)
+    traced = tf.function(lambda *fed: _named(function(*fed)), input_signature=specs, autograph=False)
     try:
         with tempfile.TemporaryDirectory() as folder:
             tf.saved_model.save(module, folder, signatures={SIGNATURE: traced.get_concrete_function()})
@@ -53,5 +54,4 @@ def unconvertible(error: Exception) -> Exception:
     """Return the diagnosis for what the converter raised, or that error itself where memory ran out."""
     if is_out_of_memory(error):
         return error
-    reason = " ".join(str(error).split())[:300] or type(error).__name__
-    return UnsupportedModelError(f"The model cannot be exported to LiteRT: {reason}")
+    return UnsupportedModelError(f"The model cannot be exported to LiteRT: {one_line(error)}")

@@ -36,11 +36,18 @@ def _architecture(path: Path) -> _Config:
     return config
 
 
+def _beside(weights: Path, suffix: str) -> Path:
+    """Return a path for the joined file in a folder of its own, where no source can have the same name."""
+    folder = weights.parent / _JOINED
+    folder.mkdir(exist_ok=True)
+    return (folder / weights.name).with_suffix(suffix)
+
+
 def _into_hdf5(weights: Path, config: _Config) -> Path:
     """Write the HDF5 file that `model.save` would have written: the weights in a group, the architecture beside it."""
     import h5py
 
-    target = weights.with_name(f"{_JOINED}.h5")
+    target = _beside(weights, ".h5")
     with h5py.File(weights, "r") as read, h5py.File(target, "w") as write:
         group = write.create_group("model_weights")
         for name in read:
@@ -48,13 +55,16 @@ def _into_hdf5(weights: Path, config: _Config) -> Path:
         for name, value in read.attrs.items():
             group.attrs[name] = value
         write.attrs["model_config"] = json.dumps(config)
-        write.attrs.update({name: config[name] for name in _TEXTS if isinstance(config.get(name), str)})
+        for name in _TEXTS:
+            said = read.attrs.get(name) or config.get(name)  # the weights know best which backend they are of
+            if said:
+                write.attrs[name] = said
     return target
 
 
 def _into_archive(weights: Path, config: _Config) -> Path:
     """Write the `.keras` archive that `model.save` would have written."""
-    target = weights.with_name(f"{_JOINED}.keras")
+    target = _beside(weights, ".keras")
     # NOTE: `to_json` of Keras 2 leaves out where the outermost class comes from, an archive of Keras 2 says it.
     config = {"module": _MODULES.get(str(config.get("class_name"))), "registered_name": None} | config
     with zipfile.ZipFile(target, "w") as archive:

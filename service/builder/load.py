@@ -5,6 +5,7 @@ of its own: `NextLoader` asks for it.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ from service.builder.keras_program import KerasProgram
 from service.builder.legacy_program import LegacyProgram
 from service.builder.order import BuildOrder
 from service.builder.program import Program
+from service.builder.reason import one_line
 from service.builder.repair import repair
 from service.builder.scan import ScanReport
 from service.builder.theano import turn_kernels
 from service.errors import BrokenModelError, UnsupportedModelError
+from service.repository.saved import Saved
 
 _SUFFIX = {"keras": ".keras", "hdf5": ".h5"}
-_LONGEST_REASON = 300
 _OLDEST = 2
 _NEWEST = 3
 # NOTE: Keras 3 computes it as relu6(x + 3) / 6, Keras 2 as 0.2 x + 0.5: such a file loads there and answers wrong.
@@ -30,9 +32,12 @@ _KERAS_1 = (
     "Written with {writer}, whose layers and arguments have other names since Keras 2 (2017). Convert it once with"
     " Keras 2.2, which still reads them:"
     ' docker run --rm -v "$PWD:/m" python:3.6-slim sh -c'
-    ' "pip install keras==2.2.5 tensorflow==1.14 h5py==2.10 && python -c \\"import keras;'
-    " keras.models.load_model('/m/{file}', compile=False).save('/m/converted.h5')\\\"\""
+    ' "pip install keras==2.2.5 tensorflow==1.14 h5py==2.10 && python -c \\"import keras.models as k;'
+    " {load}; m.save('/m/converted.h5')\\\"\""
 )
+_WHOLE = "m = k.load_model('/m/{file}', compile=False)"
+_IN_TWO = "m = k.model_from_json(open('/m/{architecture}').read()); m.load_weights('/m/{file}')"
+_PLAIN_NAME = re.compile(r"[\w.-]+")
 
 
 class NextLoader(Exception):  # noqa: N818 - no failure: the next step of the ladder
@@ -58,13 +63,20 @@ def load_scanned(
     """
     written = _major(report)
     if written is not None and written < _OLDEST:
-        raise UnsupportedModelError(_KERAS_1.format(writer=report.written_with, file=order.saved.path.name))
+        raise UnsupportedModelError(_KERAS_1.format(writer=report.written_with, load=_old_load(order.saved)))
     path = path.rename(path.with_suffix(_SUFFIX[report.kind]))
     if order.loader == "tf_keras":
         progress("loading with tf_keras")
         return _checked(_by_tf_keras(path, report, order, custom))
     progress("loading with Keras")
     return _checked(_by_keras(path, report, custom))
+
+
+def _old_load(saved: Saved) -> str:
+    """Return the statement that loads a file of Keras 1; a name that a shell might run is not put into it."""
+    names = {"file": saved.path.name, "architecture": (saved.architecture or saved.path).name}
+    shown = {key: name if _PLAIN_NAME.fullmatch(name) else "NAME" for key, name in names.items()}
+    return (_IN_TWO if saved.architecture else _WHOLE).format(**shown)
 
 
 def _by_keras(path: Path, report: ScanReport, custom: Mapping[str, Any]) -> KerasProgram:
@@ -83,8 +95,15 @@ def _by_keras(path: Path, report: ScanReport, custom: Mapping[str, Any]) -> Kera
 def _as_it_is_or_repaired(path: Path, report: ScanReport, custom: Mapping[str, Any]) -> KerasProgram | str:
     """Return what Keras 3 loads, as it is or with what can be repaired, or what it said at last, in one line."""
     found = _attempt(path, report, custom)
-    repairs = repair(path, report) if isinstance(found, str) else ()
+    repairs = _repairs(path, report) if isinstance(found, str) else ()
     return _attempt(path, report, custom, repairs=repairs) if repairs else found
+
+
+def _repairs(path: Path, report: ScanReport) -> tuple[str, ...]:
+    try:
+        return repair(path, report)
+    except (AttributeError, LookupError, TypeError):
+        return ()  # a configuration of no form that any Keras wrote: what Keras said of it stands
 
 
 def _attempt(
@@ -95,7 +114,7 @@ def _attempt(
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        return _one_line(error, path)
+        return one_line(error)
 
 
 def _loaded(path: Path, report: ScanReport, custom: Mapping[str, Any], *, repairs: tuple[str, ...]) -> KerasProgram:
@@ -117,7 +136,7 @@ def _by_tf_keras(path: Path, report: ScanReport, order: BuildOrder, custom: Mapp
             raise
         raise UnsupportedModelError(
             f"Written with {report.written_with}; Keras {keras.__version__} cannot load it: {order.tried}. "
-            f"tf_keras {tf_keras.__version__} cannot either: {_one_line(error, path)}"
+            f"tf_keras {tf_keras.__version__} cannot either: {one_line(error)}"
         ) from error
     turned = turn_kernels(model) if report.backend == "theano" else ()
     return LegacyProgram(model, loaded_by=f"tf_keras {tf_keras.__version__}", repairs=turned)
@@ -139,8 +158,3 @@ def _major(report: ScanReport) -> int | None:
 
 def _is_changed(report: ScanReport) -> bool:
     return (_major(report) or _OLDEST) < _NEWEST and _CHANGED_MEANING in json.dumps(report.config)
-
-
-def _one_line(error: Exception, path: Path) -> str:
-    text = " ".join(str(error).split()).replace(str(path), path.name).replace(str(path.parent), "")
-    return text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 1] + "…"

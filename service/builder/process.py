@@ -100,7 +100,10 @@ def build_bundle(
 @contextmanager
 def _build_lock(path: Path) -> Iterator[int]:
     """Hold the build lock; the child is given the descriptor, so the lock lives as long as either of them."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise BuildInterruptedError(f"The cache folder cannot be written: {error.strerror}.") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield descriptor

@@ -14,12 +14,16 @@ from service.model.layers import Layer
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was read off a loaded model; `layers` is None where the saved file does not hold them."""
+    """What was read off a loaded model.
+
+    `layers` is None where the saved file does not hold them; `weights` is then how many numbers its weights are.
+    """
 
     inputs: tuple[InputFacts, ...]
     outputs: tuple[OutputFacts, ...]
     layers: tuple[Layer, ...] | None
     summary: str
+    weights: int = 0
 
 
 class Program(Protocol):

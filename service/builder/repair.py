@@ -19,7 +19,10 @@ _WITHOUT_VALUE_RANGE = ("RandomCrop", "RandomFlip", "RandomRotation", "RandomTra
 _RENAMED = {"BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV2": "BatchNormalization"}
 _ELLIPSIS = {"class_name": "__ellipsis__", "config": {}}
 _FULL_SLICE = {"class_name": "__slice__", "config": {"start": None, "stop": None, "step": None}}
-_OPERATION_MODULES = ("keras.src.ops.numpy", "keras.src.ops.nn", "keras.src.ops.image", "keras.src.ops.math")
+_OPERATION_MODULES = (
+    *(f"keras.src.ops.{name}" for name in ("numpy", "nn", "image", "math", "core", "linalg", "einops")),
+    "keras.src.activations.activations",
+)
 _APPLICATION_MODULES = {
     "LayerScale": "keras.src.applications.convnext",
     "StochasticDepth": "keras.src.applications.convnext",
@@ -112,13 +115,13 @@ def _simplify_policy(node: _Config) -> bool:
 def _locate(node: _Config) -> bool:
     """Say where a bare operation or a layer of keras.applications comes from: HDF5 files leave it out.
 
-    An operation has nothing to train and no dtype; that tells `Add`, the operation, from `Add`, the layer.
+    An operation has nothing to train; that tells `Add`, the operation, from `Add`, the layer.
     """
     name, config = node["class_name"], node.get("config")
     if "module" in node or "inbound_nodes" not in node or not isinstance(config, dict):
         return False
     module = _APPLICATION_MODULES.get(name)
-    if name in OPERATIONS and "trainable" not in config and "dtype" not in config:
+    if name in OPERATIONS and "trainable" not in config:
         module = _module_of_operation(name)
     if module is None:
         return False
@@ -140,7 +143,8 @@ def _without_ellipsis(args: list[Any]) -> bool:
     if not isinstance(key, list) or _ELLIPSIS not in key:
         return False
     place, rank = key.index(_ELLIPSIS), len(tensor["config"]["shape"])
-    key[place : place + 1] = [_FULL_SLICE] * (rank - len(key) + 1)
+    taken = sum(one is not None for one in key) - 1  # None is a new axis, and the ellipsis itself takes none
+    key[place : place + 1] = [_FULL_SLICE] * (rank - taken)
     return True
 
 

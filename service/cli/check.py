@@ -8,6 +8,7 @@ import orjson
 
 from service.cli.options import as_json, progress, read_settings, settings, store_and_limits
 from service.cli.report import details, overview
+from service.cli.table import printable
 from service.errors import SettingsError
 from service.repository.discovery import find_saved
 from service.repository.sources import Source, find_sources
@@ -23,24 +24,27 @@ def check(target: Path, as_json: bool, **given: str | None) -> None:
 
     Who wrote it, what loads it, what it takes and answers, how far the exported graph is from Keras; and where it
     cannot be served, why, and what to do. Each is built for real, in the limited child process, and the bundle is
-    kept. Exit status 1 where one cannot be served.
+    kept. Exit status 1 where one cannot be served, or that is not known.
     """
     if not target.exists():
         raise SettingsError(f"{target} does not exist; name a saved model, or a folder of them.")
     store, limits = store_and_limits(read_settings(**given))
-    paths = find_saved(target, unreadable=lambda error: click.echo(f"{error.filename}: {error.strerror}", err=True))
+    closed: list[OSError] = []
+    paths = find_saved(target, unreadable=closed.append)
     if not paths:
         raise SettingsError(f"{target} holds no saved model: no .keras, .h5 or .hdf5 file and no SavedModel folder.")
     served = _as_served(target)
     findings = []
     for path in paths:
-        click.echo(f"{path.name} …", err=True)
+        click.echo(f"{printable(path.name)} …", err=True)
         findings.append(look_at(path, store=store, limits=limits, progress=progress, served=served.get(path)))
     if as_json:
         click.echo(orjson.dumps({"findings": [one.to_json() for one in findings]}, option=orjson.OPT_INDENT_2))
     else:
         click.echo(details(findings[0]) if target == paths[0] else overview(findings, target))
-    if any(one.card is None for one in findings):
+    for error in closed:
+        click.echo(f"{printable(str(error.filename))} was not looked into: {error.strerror}", err=True)
+    if closed or any(one.card is None for one in findings):
         sys.exit(1)
 
 

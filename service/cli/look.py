@@ -67,7 +67,11 @@ def layers(target: str, as_json: bool, **given: str | None) -> None:
     bundle, _ = bundle_of(source_of(target, read.models_dir), store, limits, progress)
     found = bundle.facts.layers
     if as_json:
-        click.echo(orjson.dumps({"layers": [layer.full() for layer in found]}, option=orjson.OPT_INDENT_2))
+        full = None if found is None else [layer.full() for layer in found]
+        click.echo(orjson.dumps({"layers": full}, option=orjson.OPT_INDENT_2))
+        return
+    if found is None:
+        click.echo(bundle.facts.summary)
         return
     rows = [
         [one.name, one.type, _shape(one.output_shape), f"{one.parameters:,}", _field(one.receptive_field)]

@@ -60,9 +60,13 @@ class SourceFacts:
     repairs: tuple[str, ...] = ()
     trusted_code: str | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {**asdict(self), "repairs": list(self.repairs)}
+
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "SourceFacts":
-        """Read what `dataclasses.asdict` gave, after a trip through JSON."""
+        """Read what `to_json` wrote."""
         return cls(**{**data, "repairs": tuple(data["repairs"])})
 
 
@@ -84,22 +88,26 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """Everything a bundle knows about its model; the card adds the sidecar."""
+    """Everything a bundle knows about its model; the card adds the sidecar.
+
+    `layers` is None where the saved model does not hold them; `weights` is then the number of its weights.
+    """
 
     name: str
     version: int
     inputs: tuple[InputFacts, ...]
     outputs: tuple[OutputFacts, ...]
-    layers: tuple[Layer, ...]
+    layers: tuple[Layer, ...] | None
     summary: str
     source: SourceFacts
     verification: tuple[Verification, ...] = ()
     built_with: Mapping[str, str] = field(default_factory=dict)
+    weights: int = 0
 
     @property
     def parameters(self) -> int:
         """Return the number of weights, trainable or not."""
-        return sum(layer.parameters for layer in self.layers)
+        return self.weights if self.layers is None else sum(layer.parameters for layer in self.layers)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -108,9 +116,10 @@ class Description:
             "version": self.version,
             "inputs": [one.to_json() for one in self.inputs],
             "outputs": [one.to_json() for one in self.outputs],
-            "layers": [one.to_json() for one in self.layers],
+            "layers": None if self.layers is None else [one.to_json() for one in self.layers],
+            "weights": self.weights,
             "summary": self.summary,
-            "source": asdict(self.source),
+            "source": self.source.to_json(),
             "verification": [asdict(one) for one in self.verification],
             "built_with": dict(self.built_with),
         }
@@ -118,12 +127,14 @@ class Description:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Description":
         """Read what `to_json` wrote."""
+        layers = data["layers"]
         return cls(
             name=data["name"],
             version=data["version"],
             inputs=tuple(InputFacts.from_json(one) for one in data["inputs"]),
             outputs=tuple(OutputFacts.from_json(one) for one in data["outputs"]),
-            layers=tuple(Layer.from_json(one) for one in data["layers"]),
+            layers=None if layers is None else tuple(Layer.from_json(one) for one in layers),
+            weights=data.get("weights", 0),
             summary=data["summary"],
             source=SourceFacts.from_json(data["source"]),
             verification=tuple(Verification(**one) for one in data["verification"]),

@@ -34,7 +34,7 @@ _SAME_SHAPE = (
 
 def hints_of(facts: Description, heads: Mapping[str, Head]) -> tuple[str, ...]:
     """Return what the layers and the head of each output, by its name, give reason to say; most models get none."""
-    stack = Stack(facts.layers)
+    stack = Stack(facts.layers or ())
     return (
         *_large_dense_after_flatten(facts, stack),
         *_kernel_given_as_strides(stack),

@@ -16,6 +16,8 @@ _PROGRAM_FOLDERS = ("variables", "assets")
 _WEIGHTS = ".weights"
 # What people call the architecture that `model.to_json()` gave, beside the weights; the file's own stem comes first.
 _ARCHITECTURES = ("model.json", "architecture.json", "model_architecture.json", "model_config.json", "config.json")
+# Names that say nothing of the model: its folder's name does then.
+ANONYMOUS = {"model", "keras_model", "saved_model", "weights", "best_weights", "model_weights"}
 _HEAD = 4096
 
 
@@ -80,7 +82,9 @@ def stamp_of(saved: Saved | Path) -> Stamp:
     return Stamp(
         size=sum(one.st_size for one in statuses),
         mtime_ns=max(one.st_mtime_ns for one in statuses),
-        inode=statuses[0].st_ino if len(statuses) == 1 else hash(tuple(one.st_ino for one in statuses)),
+        inode=statuses[0].st_ino
+        if len(statuses) == 1
+        else hash(tuple((one.st_ino, one.st_mtime_ns) for one in statuses)),
     )
 
 
@@ -112,16 +116,30 @@ def _program_files(folder: Path) -> Iterator[Path]:
 def _below(folder: Path) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder):
         folders.sort()
-        yield from (Path(parent) / name for name in sorted(files))
+        # NOTE: a link could lead to a device that never ends, or to a file of somebody else's.
+        yield from (path for path in (Path(parent) / name for name in sorted(files)) if _is_plain(path))
+
+
+def _is_plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def _architecture_beside(path: Path) -> Path | None:
-    named = dict.fromkeys((f"{stem_of(path)}.json", f"{path.stem}.json", *_ARCHITECTURES))
+    own = (f"{stem_of(path)}.json", f"{path.stem}.json")
+    named = dict.fromkeys((*own, *(_ARCHITECTURES if _may_share(path) else ())))
     return next(filter(_is_architecture, (path.with_name(name) for name in named)), None)
+
+
+def _may_share(path: Path) -> bool:
+    """Return whether an architecture with no name of its own can be meant for `path`, and not for a file beside it."""
+    is_only = sum(one.suffix.lower() in SUFFIXES[1:] for one in path.parent.iterdir()) == 1
+    return is_only or stem_of(path) in ANONYMOUS
 
 
 def _is_architecture(path: Path) -> bool:
     """Return whether a file begins as Keras writes an architecture, so that a labels file is not taken for one."""
+    if not path.is_file():  # nor a pipe, which would be waited for
+        return False
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from service.errors import ModelClashError
 from service.repository.saved import (
+    ANONYMOUS,
     Saved,
     Stamp,
     is_program_folder,
@@ -24,8 +25,6 @@ from service.repository.saved import (
 
 SIDECAR = "model.toml"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# Names that say nothing: the folder's is the model's then.
-_ANONYMOUS = {"model", "keras_model", "saved_model", "weights", "best_weights", "model_weights"}
 _MLFLOW = "MLmodel"
 _MLFLOW_DATA = "data"
 
@@ -75,7 +74,7 @@ def name_and_version(path: Path) -> tuple[str, int]:
     if version is not None:
         return (parent if path.is_dir() else parent.parent).name, version
     stem = stem_of(path)
-    return (parent.name if stem in _ANONYMOUS and parent.name else stem), 1
+    return (parent.name if stem in ANONYMOUS and parent.name else stem), 1
 
 
 def _single(path: Path) -> Source | None:
@@ -135,8 +134,7 @@ def _saved_in(folder: Path) -> list[Path]:
 
 def _saved_by_mlflow(data: Path) -> list[Path]:
     """Return what MLflow keeps in the `data` folder of a Keras model: `model.keras`, `model.h5` or `model/`."""
-    found = [entry for entry in _entries(data) if is_saved_model(entry) or is_program_folder(entry)]
-    return [entry for entry in found if entry.is_file() or entry.is_dir()]
+    return [one for one in _entries(data) if (is_saved_model(one) and one.is_file()) or is_program_folder(one)]
 
 
 def _unreadable(folder: Path, error: OSError, *, name: str | None = None, version: int = 1) -> Source | None:

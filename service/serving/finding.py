@@ -14,7 +14,7 @@ from service.repository.sources import Source, find_sources, name_problem
 from service.serving.live_model import load_model
 from service.serving.local import bundle_of
 
-Verdict = Literal["can be served", "numbers only", "cannot be served"]
+Verdict = Literal["can be served", "numbers only", "cannot be served", "not known"]
 _UNNAMED = "model"
 _MISPLACED = "A server looks for names that end in .keras, .h5 or .hdf5; rename the file."
 
@@ -23,7 +23,8 @@ _MISPLACED = "A server looks for names that end in .keras, .h5 or .hdf5; rename 
 class Finding:
     """What a look at one saved model brought: its card where it can be served, else the diagnosis.
 
-    `notes` say what a server would complain of besides, such as a name that fits no address.
+    `notes` say what a server would complain of besides, such as a name that fits no address. `is_known` is False where
+    the look was broken off: by a time limit, another builder, a full disk.
     """
 
     path: Path
@@ -31,12 +32,13 @@ class Finding:
     diagnosis: str | None = None
     written_by: str | None = None
     notes: tuple[str, ...] = ()
+    is_known: bool = True
 
     @property
     def verdict(self) -> Verdict:
         """Return what to expect of a server."""
         if self.card is None:
-            return "cannot be served"
+            return "cannot be served" if self.is_known else "not known"
         return "can be served" if "classes" in self.card.answers and "pictures" in self.card.takes else "numbers only"
 
     def to_json(self) -> dict[str, Any]:
@@ -84,7 +86,7 @@ def _opened(source: Source, store: BundleStore, limits: BuildLimits, progress: P
     except ModelError as error:
         return Finding(source.path, None, error.message, error.written_by or written_by)
     except BuildInterruptedError as error:
-        return Finding(source.path, None, error.message, written_by)
+        return Finding(source.path, None, error.message, written_by, is_known=False)
     except OSError as error:
         return Finding(source.path, None, f"The file cannot be read: {error.strerror}.", written_by)
     return Finding(source.path, card, written_by=written_by)

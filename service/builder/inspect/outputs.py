@@ -31,6 +31,7 @@ _SAME_VALUES = (
     "Swapaxes",
     "Transpose",
 )
+_Known = dict[Call, str | None]
 _LINEAR = frozenset({"linear"})
 _NOT_SUMMED = frozenset({"linear", "sigmoid"})
 _AVERAGES = frozenset({"linear", "sigmoid", "softmax"})
@@ -64,11 +65,12 @@ def output_facts(model: Any, *, loss: str | None) -> tuple[OutputFacts, ...]:
         for name, tensor, call in zip(names, model.outputs, calls, strict=True)
     )
     for one in facts:
-        _check_answers(one.spec)
+        check_answers(one.spec)
     return facts
 
 
-def _check_answers(spec: TensorSpec) -> None:
+def check_answers(spec: TensorSpec) -> None:
+    """Raise UnsupportedModelError where an output holds no numbers, or not one answer per example."""
     if not spec.is_numeric:
         raise UnsupportedModelError(f"Output {spec.name} gives {spec.dtype}, not numbers; Convoy serves numbers only.")
     if not spec.shape:
@@ -99,19 +101,29 @@ def _gives_same_values(operation: Any) -> bool:
     return kind_of(operation) in _SAME_VALUES and activation_name(operation) in (None, "linear")
 
 
-def _activation(call: Call) -> str | None:
-    """Return the activation that made the values of `call`; None where they may be anything."""
+def _activation(call: Call, known: _Known | None = None) -> str | None:
+    """Return the activation that made the values of `call`; None where they may be anything.
+
+    `known` are those of calls already looked at: ways that part and meet again would double at each meeting.
+    """
+    known = {} if known is None else known
+    if call not in known:
+        known[call] = _looked_at(call, known)
+    return known[call]
+
+
+def _looked_at(call: Call, known: _Known) -> str | None:
     if _gives_same_values(call.operation):
-        return _moved(call)
+        return _moved(call, known)
     if kept := _kept_by(call.operation):
-        found = {_activation(feed) for feed in call.feeds}
+        found = {_activation(feed, known) for feed in call.feeds}
         return next(iter(found & kept)) if len(found) == 1 and found & kept else None
     return activation_name(_unwrapped(call.operation))
 
 
-def _moved(call: Call) -> str | None:
+def _moved(call: Call, known: _Known) -> str | None:
     """Return the activation behind a `call` that only moves values; softmax of a map is none of the vector."""
-    found = {_activation(feed) for feed in call.feeds}
+    found = {_activation(feed, known) for feed in call.feeds}
     is_torn = found == {"softmax"} and _sides(call) != _sides(call.feeds[0])
     return next(iter(found)) if len(found) == 1 and not is_torn else None
 

@@ -63,7 +63,8 @@ def check_object(node: Object, place: Place) -> Place:
 
 
 def _check_class(node: Object, name: str, module: str | None, place: Place) -> None:
-    if name in REFUSED and _root(module) in _KERAS_ROOTS | {None}:
+    # NOTE: whatever the module: tf_keras looks a class up by its name alone.
+    if name in REFUSED:
         error, why = REFUSED[name]
         raise error(f"{place} {why}")
     registered = _text(node, "registered_name", place) or name

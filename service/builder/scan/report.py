@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
-Kind: TypeAlias = Literal["keras", "hdf5"]
+Kind: TypeAlias = Literal["keras", "hdf5", "saved_model"]
 
 KIB = 2**10
 MIB = 2**20
@@ -33,6 +33,8 @@ class ScanLimits:
     """The archive's list of members, read before its length is known."""
     max_objects: int = 100_000
     """Groups, datasets and attributes of an HDF5 file."""
+    max_program_bytes: int = GIB
+    """The graph of a SavedModel, without its variables; a protocol buffer ends at 2 GiB."""
 
 
 DEFAULT_LIMITS = ScanLimits()
@@ -42,11 +44,12 @@ DEFAULT_LIMITS = ScanLimits()
 class ScanReport:
     """What the scan read off a source that may be given to Keras.
 
-    `kind` says how the bytes must be loaded, whatever the file's suffix: "keras" is a zip archive, "hdf5"
-    the older single file. `backend` and `keras_version` are None where the file does not record them (an
-    archive never records its backend). `loss` is the name as written by the training configuration, be it
-    `sparse_categorical_crossentropy` or `SparseCategoricalCrossentropy`; None where there is none or
-    outputs differ. `config` is the parsed architecture. `size` is in bytes.
+    `kind` says how the bytes must be loaded, whatever the file's suffix: "keras" is a zip archive, "hdf5" the
+    older single file, "saved_model" a TensorFlow program in a folder. `backend` and `keras_version` are None
+    where the file does not record them (an archive never records its backend). `loss` is the name as written by
+    the training configuration, be it `sparse_categorical_crossentropy` or `SparseCategoricalCrossentropy`; None
+    where there is none or outputs differ. `config` is the parsed architecture. `size` is in bytes. `needs_code`
+    says whether it names classes or functions of the user's own that were trusted.
     """
 
     kind: Kind
@@ -56,3 +59,4 @@ class ScanReport:
     loss: str | None
     config: dict[str, JsonValue]
     size: int
+    needs_code: bool = False

@@ -23,10 +23,11 @@ from service.builder.scan.training import loss_name
 from service.builder.scan.weights import HDF5_MAGIC
 from service.builder.scan.window import Window
 from service.builder.scan.wording import shown
-from service.errors import BrokenModelError, ModelError, UnsafeModelError, UnsupportedModelError
+from service.errors import BrokenModelError, CustomCodeError, ModelError, UnsafeModelError, UnsupportedModelError
 
 Scanner = Callable[[BinaryIO, int, frozenset[str], ScanLimits], ScanReport]
 _BACKENDS = {"theano": "Theano", "cntk": "CNTK"}
+_LONGEST_VERSION = 40
 _ATTRIBUTES = ("model_config", "keras_version", "backend", "training_config")
 _NO_ARCHITECTURE = (
     "The file holds weights and no architecture (no `model_config`): it was written by `save_weights`."
@@ -96,6 +97,7 @@ def _scan_archive(file: BinaryIO, size: int, trusted: frozenset[str], limits: Sc
         loss=loss_name(config.get("compile_config")),
         config=config,
         size=size,
+        needs_code=_needs_code(config, limits),
     )
 
 
@@ -122,6 +124,7 @@ def _scan_hdf5(file: BinaryIO, size: int, trusted: frozenset[str], limits: ScanL
         loss=loss_name(_lenient(texts["training_config"], limits)),
         config=config,
         size=size,
+        needs_code=_needs_code(config, limits),
     )
 
 
@@ -153,8 +156,17 @@ def _parsed(text: str | bytes, limits: ScanLimits) -> JsonValue:
     return parse_json(text, what="The architecture", limits=limits)
 
 
+def _needs_code(config: JsonValue, limits: ScanLimits) -> bool:
+    try:
+        check_config(config, limits=limits)
+    except CustomCodeError:
+        return True
+    return False
+
+
 def _writer(version: str | None, backend: str | None = None) -> str:
-    named = f"Keras {version}" if version else "Keras (version not recorded)"
+    printable = "".join(one if one.isprintable() else "?" for one in (version or "")[:_LONGEST_VERSION])
+    named = f"Keras {printable}" if version else "Keras (version not recorded)"
     return f"{named} on {_BACKENDS[backend]}" if backend in _BACKENDS else named
 
 

@@ -9,6 +9,7 @@ from service.builder.scan.window import Window
 from service.errors import BrokenModelError
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_BY_ORDER = ("layer_names", "layer_names0")  # in parts where they take over 64 KiB
 _BY_PATH = ("layers", "_layer_checkpoint_dependencies")
 
 
@@ -32,7 +33,7 @@ def scan_weights(path: Path, *, limits: ScanLimits = DEFAULT_LIMITS) -> WeightsL
             if "model_config" in source.attrs:
                 return None
             check_hdf5(source, size=view.size, limits=limits)
-            is_by_order = "layer_names" in source.attrs
+            is_by_order = any(name in source.attrs for name in _BY_ORDER)
             is_by_path = any(name in source for name in _BY_PATH)
     if not is_by_order and not is_by_path:
         raise BrokenModelError("The HDF5 file holds neither a Keras model nor the weights of one.")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from service.builder.join import joined
+from service.builder.keras_program import KerasProgram
 from service.builder.load import NextLoader, load_scanned
 from service.builder.order import BuildOrder, Loader
 from service.builder.process import BuildLimits, build_bundle
@@ -247,6 +248,75 @@ def test_an_architecture_and_its_weights_are_one_model(tmp_path: Path, library: 
         program = load(path, loader="tf_keras")
 
     assert_same(program, {"photo": photos()}, model(photos()))
+
+
+def test_a_new_axis_beside_an_ellipsis_stays_where_it_was(tmp_path: Path) -> None:
+    inputs = keras.Input((8, 6), name="photo")
+    model = keras.Model(inputs, keras.layers.Conv2D(2, 3)(inputs[..., None]))
+    model.save(tmp_path / "new.h5")
+    program = load(tmp_path / "new.h5")
+
+    assert_same(program, {"photo": photos(2, 8, 6)}, model(photos(2, 8, 6)))
+
+
+@pytest.mark.parametrize("operation", ["cast", "stop_gradient", "relu6", "norm"])
+def test_operations_of_every_module_are_found_again(tmp_path: Path, operation: str) -> None:
+    inputs = keras.Input((8, 8, 3), name="photo")
+    arguments = {"cast": ["float32"]}.get(operation, [])
+    given = getattr(keras.ops, operation)(inputs, *arguments, **({"axis": -1} if operation == "norm" else {}))
+    model = keras.Model(inputs, keras.layers.Flatten()(given))
+    model.save(tmp_path / "new.h5")
+
+    assert_same(load(tmp_path / "new.h5"), {"photo": photos()}, model(photos()))
+
+
+def test_kernels_of_theano_are_turned_wherever_they_are(tmp_path: Path) -> None:
+    stack = [
+        tf_keras.Input((2, 8, 8, 3), name="film"),
+        tf_keras.layers.TimeDistributed(tf_keras.layers.Conv2D(4, (3, 2))),
+        tf_keras.layers.ConvLSTM2D(2, 3, recurrent_activation="sigmoid"),
+        tf_keras.layers.Flatten(),
+    ]
+    model = randomised(tf_keras.Sequential(stack))
+    model.save(tmp_path / "old.h5")
+    kernels = (0, 2, 3)  # of the convolution, its bias passed over, and both of the recurrent one
+    weights = [one[::-1, ::-1] if place in kernels else one for place, one in enumerate(model.get_weights())]
+    model.set_weights(weights)
+    film = photos(2, 2, 8, 8, 3)
+
+    old = aged(tmp_path / "old.h5", "2.1.3", backend="theano")
+
+    assert_same(load(old, loader="tf_keras"), {"film": film}, model(film))
+
+
+def test_the_weights_say_which_backend_they_are_of(tmp_path: Path) -> None:
+    model = small_cnn(tf_keras)
+    model.save_weights(tmp_path / "model.h5")
+    config = json.loads(model.to_json())
+    (tmp_path / "model.json").write_text(json.dumps({key: config[key] for key in ("class_name", "config")}))
+    with h5py.File(tmp_path / "model.h5", "r+") as file:
+        file.attrs["backend"] = "theano"
+    kernel, bias = model.layers[0].get_weights()
+    model.layers[0].set_weights([kernel[::-1, ::-1], bias])
+
+    assert_same(load(tmp_path / "model.h5", loader="tf_keras"), {"photo": photos()}, model(photos()))
+
+
+def test_ways_that_part_and_meet_again_are_read_in_no_time() -> None:
+    inputs = between = keras.Input((4, 4, 1))
+    for _ in range(40):
+        between = keras.layers.Average()([keras.layers.Identity()(between), keras.layers.Identity()(between)])
+    program = KerasProgram(keras.Model(inputs, keras.layers.Flatten()(between)), loaded_by="Keras")
+
+    assert program.facts(loss=None).outputs[0].activation is None
+
+
+@pytest.mark.parametrize(("name", "shown"), [("a b.h5", "NAME"), ("$(touch x).h5", "NAME"), ("old.h5", "old.h5")])
+def test_a_name_that_a_shell_would_run_is_not_in_the_command(tmp_path: Path, name: str, shown: str) -> None:
+    small_cnn(tf_keras).save(tmp_path / name)
+    with pytest.raises(UnsupportedModelError) as told:
+        load(aged(tmp_path / name, "1.2.2"))
+    assert f"/m/{shown}'" in told.value.message
 
 
 def test_a_whole_file_ignores_an_architecture_beside_it(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from service.builder.scan.config import check_config
 from service.builder.scan.report import ScanLimits
-from service.errors import BrokenModelError, ModelError, UnsafeModelError, UnsupportedModelError
+from service.errors import BrokenModelError, CustomCodeError, ModelError, UnsafeModelError, UnsupportedModelError
 
 LIMITS = ScanLimits()
 
@@ -314,3 +314,36 @@ def test_a_name_from_the_file_is_shown_on_one_short_line() -> None:
     assert message.startswith("Layer `a?b??[31mxxx")
     assert "\n" not in message
     assert "x" * 100 not in message
+
+
+# --------------------------------------------------------------------------------------------- the user's own code
+
+OWN = frozenset({"Scale", "mine>Scale", "bump"})
+TRUSTED = {
+    "registered class": layer("Scale", module="my_layers") | {"registered_name": "mine>Scale"},
+    "class of an HDF5 file": {"class_name": "mine>Scale", "config": {"name": "scale"}},
+    "function": layer("Dense", activation=function("bump", "my_layers")),
+    "function by its name": layer("Dense", activation="bump"),
+}
+DISGUISED = {
+    "Lambda of a foreign module": layer("Lambda", module="foo") | {"registered_name": "mine>Scale"},
+    "Lambda under a trusted name": layer("Lambda", module="my_layers") | {"registered_name": "Scale"},
+    "TensorFlow function": layer("TFOpLambda", module="foo", function="io.write_file")
+    | {"registered_name": "mine>Scale"},
+    "other class under a trusted name": layer("Evil", module="my_layers") | {"registered_name": "mine>Scale"},
+    "trusted class under another name": layer("Scale", module="my_layers") | {"registered_name": "mine>Evil"},
+    "function of Python": layer("Dense", activation=function("eval", "builtins")),
+}
+
+
+@pytest.mark.parametrize("kind", TRUSTED)
+def test_what_the_user_trusts_passes_and_nothing_else_does(kind: str) -> None:
+    check_config(model(TRUSTED[kind]), trusted=OWN, limits=LIMITS)
+    with pytest.raises(CustomCodeError):
+        check_config(model(TRUSTED[kind]), limits=LIMITS)
+
+
+@pytest.mark.parametrize("kind", DISGUISED)
+def test_a_trusted_name_opens_the_door_to_no_other(kind: str) -> None:
+    with pytest.raises(ModelError):
+        check_config(model(DISGUISED[kind]), trusted=OWN, limits=LIMITS)

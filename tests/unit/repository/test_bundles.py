@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -344,5 +344,5 @@ def test_the_facts_of_a_bundle_are_plain_json(store: BundleStore) -> None:
     facts = replace(describe(), name="shown")
     bundle = add_bundle(store, PRINT, facts=facts)
     stored = json.loads((bundle.path / "bundle.json").read_text("utf-8"))
-    assert stored["source"] == asdict(facts.source)
+    assert stored["source"] == facts.source.to_json()
     assert stored["inputs"][0]["spec"]["shape"] == [None, 2, 2, 1]

@@ -1,6 +1,7 @@
 """What one saved model is made of on disk."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,28 @@ def test_a_program_whose_files_went_has_no_stamp(program: Path) -> None:
 @pytest.mark.parametrize(("name", "stem"), [("a.keras", "a"), ("a.weights.h5", "a"), ("weights.h5", "weights")])
 def test_the_stem_is_the_name_without_its_endings(name: str, stem: str) -> None:
     assert stem_of(Path(name)) == stem
+
+
+def test_a_nameless_architecture_is_given_to_none_of_several_named_files(tmp_path: Path) -> None:
+    for name in ("cats.weights.h5", "dogs.weights.h5", "best_weights.h5"):
+        (tmp_path / name).write_bytes(b"weights")
+    (tmp_path / "model.json").write_text(ARCHITECTURE)
+    (tmp_path / "dogs.json").write_text(ARCHITECTURE)
+
+    assert saved_at(tmp_path / "cats.weights.h5").architecture is None
+    assert saved_at(tmp_path / "dogs.weights.h5").architecture == tmp_path / "dogs.json"
+    assert saved_at(tmp_path / "best_weights.h5").architecture == tmp_path / "model.json"
+
+
+def test_links_inside_a_program_are_no_part_of_it(program: Path) -> None:
+    (program / "variables/endless").symlink_to("/dev/zero")
+    (program / "variables/foreign").symlink_to(program / "notes.txt")
+
+    assert set(saved_at(program).files) == {"saved_model.pb", "variables/variables.index"}
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "model.h5").write_bytes(b"weights")
+    os.mkfifo(tmp_path / "model.json")
+
+    assert saved_at(tmp_path / "model.h5").architecture is None

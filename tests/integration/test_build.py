@@ -23,6 +23,7 @@ from service.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
+from service.model.layers import Layer
 from service.model.sidecar import Sidecar
 from service.repository.bundles import Bundle, BundleStore, fingerprint_of
 from service.repository.saved import Saved, sha256_of
@@ -59,6 +60,12 @@ def build(store: BundleStore, tmp_path: Path) -> Build:
         return load_model(bundle, Sidecar(), 1, fingerprint)
 
     return build_one
+
+
+def stack_of(live: LiveModel) -> tuple[Layer, ...]:
+    """Return the layers as the bundle describes them."""
+    assert live.card.facts.layers is not None
+    return live.card.facts.layers
 
 
 def build_file(path: Path, store: BundleStore, limits: BuildLimits = LIMITS) -> Bundle:
@@ -117,7 +124,7 @@ def test_an_input_without_a_channel_axis_takes_grey_pictures(build: Build) -> No
     layout = live.card.inputs[0].layout
     assert layout is not None
     assert (layout.channels, layout.has_channel_axis) == (1, False)
-    assert live.card.facts.layers[1].order == "row, column"
+    assert stack_of(live)[1].order == "row, column"
 
 
 def test_a_flat_input_is_a_square_picture(build: Build) -> None:
@@ -141,8 +148,8 @@ def test_a_free_height_and_width_stay_free(build: Build) -> None:
 
     assert_answers_as_keras(live, model, (2, 40, 52, 3))
     assert_answers_as_keras(live, model, (1, 17, 9, 3))
-    assert live.card.facts.layers[1].output_shape == (None, None, None, 4)
-    assert live.card.facts.layers[1].macs is None
+    assert stack_of(live)[1].output_shape == (None, None, None, 4)
+    assert stack_of(live)[1].macs is None
 
 
 def test_two_inputs_and_two_outputs_keep_their_names(build: Build) -> None:
@@ -156,7 +163,7 @@ def test_two_inputs_and_two_outputs_keep_their_names(build: Build) -> None:
     assert [one.spec.name for one in live.card.inputs] == ["zoomed", "around"]
     assert_answers_as_keras(live, model, (2, 16, 16, 1), (2, 8, 8, 3))
     assert [one.head for one in live.card.outputs] == ["softmax", "binary"]
-    assert next(one for one in live.card.facts.layers if one.name == "joined").inbound == ("l", "s")
+    assert next(one for one in stack_of(live) if one.name == "joined").inbound == ("l", "s")
 
 
 def test_a_nested_model_shows_its_layers_under_its_name(build: Build) -> None:
@@ -165,11 +172,11 @@ def test_a_nested_model_shows_its_layers_under_its_name(build: Build) -> None:
     model = randomised(keras.Model(outer, layers.Dense(2)(layers.Flatten()(inner(outer)))))
     live = build(model)
 
-    names = [one.name for one in live.card.facts.layers]
+    names = [one.name for one in stack_of(live)]
     assert "backbone/conv" in names
     assert_answers_as_keras(live, model, (2, 8, 8, 3))
     assert live.card.facts.parameters == model.count_params()
-    flatten = next(one for one in live.card.facts.layers if one.type == "Flatten")
+    flatten = next(one for one in stack_of(live) if one.type == "Flatten")
     assert flatten.order == "row, column, channel"
     assert flatten.inbound == ("backbone/conv",)
 
@@ -377,7 +384,7 @@ def test_inline_arithmetic_is_read_as_scaling(build: Build, scaling: Callable[[A
 
 def test_a_convolution_behind_a_permute_has_its_rows_and_columns_swapped(build: Build) -> None:
     stack = [layers.Permute((2, 1, 3)), layers.Conv2D(2, (5, 3)), layers.Flatten(), layers.Dense(2)]
-    found = build(sequential(keras.Input((12, 16, 1)), *stack)).card.facts.layers
+    found = stack_of(build(sequential(keras.Input((12, 16, 1)), *stack)))
 
     assert found[2].receptive_field == (3, 5)
     assert found[3].order == "column, row, channel"
@@ -390,7 +397,7 @@ def test_a_permute_to_channels_first_leaves_the_input_channels_last(build: Build
 
     assert live.card.inputs[0].layout is not None
     assert (live.card.inputs[0].layout.order, live.card.inputs[0].layout.size) == ("channels_last", (8, 10))
-    assert live.card.facts.layers[3].order == "channel, row, column"
+    assert stack_of(live)[3].order == "channel, row, column"
 
 
 @pytest.mark.parametrize(
@@ -407,7 +414,7 @@ def test_only_a_reshape_into_the_picture_keeps_positions(
 ) -> None:
     model = sequential(keras.Input((784,)), *stack(), layers.Flatten(), layers.Dense(2))
 
-    assert build(model).card.facts.layers[-3].receptive_field == field
+    assert stack_of(build(model))[-3].receptive_field == field
 
 
 def test_what_a_nested_model_gives_is_named_by_the_layer_that_gives_it(build: Build) -> None:
@@ -418,7 +425,8 @@ def test_what_a_nested_model_gives_is_named_by_the_layer_that_gives_it(build: Bu
     image = keras.Input((8, 8, 3), name="image")
     early, late = nested(image)
     joined = layers.Concatenate()([layers.Flatten(name="of_late")(late), layers.Flatten(name="of_early")(early)])
-    found = {one.name: one for one in build(randomised(keras.Model(image, layers.Dense(2)(joined)))).card.facts.layers}
+    live = build(randomised(keras.Model(image, layers.Dense(2)(joined))))
+    found = {one.name: one for one in stack_of(live)}
 
     assert found["of_early"].inbound == ("body/first",)
     assert found["of_late"].inbound == ("body/second",)
@@ -435,7 +443,7 @@ def test_dense_on_a_map_sees_one_position_and_reshape_and_permute_keep_the_axes(
         layers.Flatten(),
         layers.Dense(2),
     )
-    found = build(model).card.facts.layers
+    found = stack_of(build(model))
 
     assert [one.receptive_field for one in found] == [(1, 1), (1, 1), (3, 3), (3, 3), (3, 3), (28, 28), (28, 28)]
     assert found[5].order == "column, row, channel"
@@ -446,7 +454,7 @@ def test_an_input_of_bytes_is_described_as_such(build: Build) -> None:
     model = randomised(keras.Model(image, layers.Dense(2)(layers.Flatten()(layers.Rescaling(1 / 255)(image)))))
     live = build(model)
 
-    assert (live.card.facts.layers[0].dtype, live.card.facts.layers[0].activation_bytes) == ("uint8", 6 * 6 * 3)
+    assert (stack_of(live)[0].dtype, stack_of(live)[0].activation_bytes) == ("uint8", 6 * 6 * 3)
     assert live.card.inputs[0].recipe is not None
     assert live.card.inputs[0].recipe.scale == "0..255"
 
@@ -466,7 +474,7 @@ def test_flatten_says_its_order_and_keras_agrees(build: Build, own: str, upstrea
     shape = tuple(sizes[axis] for axis in axes)
     pool = layers.AveragePooling2D(1, data_format=upstream)
     model = keras.Sequential([keras.Input(shape), pool, layers.Flatten(data_format=own)])
-    flatten = build(model).card.facts.layers[-1]
+    flatten = stack_of(build(model))[-1]
 
     assert flatten.order == order
     cube = np.arange(24, dtype="float32").reshape(4, 3, 2)  # row, column, channel
@@ -500,7 +508,7 @@ def test_receptive_fields_and_costs_follow_the_formulas(build: Build) -> None:
         layers.GlobalMaxPooling2D(),
         layers.Dense(2),
     )
-    found = build(model).card.facts.layers
+    found = stack_of(build(model))
 
     # 5; 5 + 2*2; 9 + 2*2*2; then the whole picture
     assert [one.receptive_field for one in found] == [(1, 1), (5, 5), (9, 9), (17, 17), (32, 32), (32, 32)]
@@ -520,7 +528,7 @@ def test_a_layer_graph_with_branches_names_what_feeds_each(build: Build) -> None
     right = layers.Conv2D(2, 5, padding="same", name="right")(image)
     added = layers.Add(name="added")([left, right])
     model = randomised(keras.Model(image, layers.Dense(2, name="out")(layers.Flatten(name="flat")(added))))
-    found = {one.name: one for one in build(model).card.facts.layers}
+    found = {one.name: one for one in stack_of(build(model))}
 
     assert found["left"].inbound == ("image",)
     assert found["added"].inbound == ("left", "right")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from service.builder.load import NextLoader, load_scanned
-from service.builder.order import BuildOrder
+from service.builder.order import BuildOrder, Loader
 from service.builder.scan import scan_source
 from service.repository.saved import saved_at
 
@@ -115,10 +115,11 @@ def _adapted(layer: Any) -> Any:
 def loaded(path: Path) -> Any:
     """Load a file by the first step of the ladder that can."""
     saved = saved_at(path)
-    for loader in ("keras", "tf_keras"):
+    loaders: tuple[Loader, ...] = ("keras", "tf_keras")
+    for loader in loaders:
         order = BuildOrder(
             saved=saved, staged=path.parent, name="old", version=1, fingerprint="", memory=0,
-            loader=loader,  # type: ignore[arg-type]
+            loader=loader,
         )  # fmt: skip
         try:
             return load_scanned(path, scan_source(path), order=order, custom={}, progress=lambda _: None)

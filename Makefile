@@ -20,10 +20,10 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no
 INSTALL_CONVOY := $(PIP_INSTALL) --no-index --no-build-isolation --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-image lint format bench lock clean
+.PHONY: help install run test test-applications test-image compatibility lint format bench lock clean
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 install: $(DEV_STAMP) ## put everything (to serve, build, test and lint) into .venv
 
@@ -33,9 +33,15 @@ run: $(SERVE_STAMP) ## set up what serving needs and serve ./models (HOST, PORT,
 test: $(DEV_STAMP) ## set up and run the whole suite (ARGS goes to pytest)
 	@exec $(BIN)/python -m pytest $(ARGS)
 
+test-applications: $(DEV_STAMP) ## build, serve and compare every net of keras.applications (an hour or more; ARGS)
+	@exec $(BIN)/python -m pytest tests/applications/sweep.py $(ARGS)
+
 test-image: $(DEV_STAMP) ## build the container image and test it (needs a Docker engine; IMAGE, BUILD_ARGS, ARGS)
 	docker build $(BUILD_ARGS) --tag $(IMAGE) .
 	@CONVOY_TEST_IMAGE=$(IMAGE) exec $(BIN)/python -m pytest tests/container $(ARGS)
+
+compatibility: $(DEV_STAMP) ## read what nine releases of Keras write (downloads them; ARGS goes to it)
+	@exec $(BIN)/python -m tests.compatibility $(ARGS)
 
 lint: $(DEV_STAMP) ## ruff, mypy and the import rules
 	$(BIN)/ruff check .

@@ -49,7 +49,6 @@ _ANY_SIZE = View("grayscale", (28, 28), is_free=True, is_light_on_dark=True)
 _WRITTEN = Augmentation(turn=10, zoom=0.1, shear=0.1, shift=2)
 _WORN = Augmentation(is_mirrored=True)
 _PHOTO = Augmentation(turn=15, zoom=0.2, shear=0.1, shift=6, edge="reflect", is_mirrored=True, light=0.2)
-_PHOTO_LESS = Augmentation(turn=8, zoom=0.12, shear=0.05, shift=4, edge="reflect", is_mirrored=True, light=0.1)
 
 CATALOGUE: Mapping[str, ZooModel] = MappingProxyType(
     {
@@ -81,7 +80,7 @@ CATALOGUE: Mapping[str, ZooModel] = MappingProxyType(
                 labels=DIGITS,
                 views={"": _ANY_SIZE},
                 head="softmax",
-                epochs=12,
+                epochs=5,
                 variation=Variation(_WRITTEN, sizes=(20, 24, 28, 32, 40, 48)),
             ),
             ZooModel(
@@ -118,11 +117,11 @@ CATALOGUE: Mapping[str, ZooModel] = MappingProxyType(
                 head="binary",
                 epochs=100,
                 batch_size=32,
-                learning_rate=2e-3,
+                learning_rate=1e-3,
                 warm_up=0.1,
                 weight_decay=0.01,
                 averaging=0.99,
-                variation=Variation(_PHOTO_LESS, mixing=0.2),
+                variation=Variation(_PHOTO),
             ),
             ZooModel(
                 name="cats-dogs-shared-input",

@@ -26,6 +26,7 @@ size = {size}
 scale = "{scale}"
 """
 _WIDTH, _HEIGHT = 420, 330
+_GRAIN = (0.2, 0.8)  # a net of random weights tells textures apart, and hardly anything else
 _LOGIT_SPREAD = 3.0  # standard deviation over the classes
 _FREE_SIDE = 224  # where a model takes any size, the one it was trained on
 
@@ -42,8 +43,8 @@ def write(name: str, folder: Path, **options: Any) -> None:
     version.mkdir(parents=True)
     size = tuple(side or _FREE_SIDE for side in model.input_shape[1:3])
     (version / "model.toml").write_text(_SIDECAR.format(size=list(size), scale=family.scale))
-    for number, file in enumerate(PICTURES):
-        (folder / file).write_bytes(picture(seed=number))
+    for number, (file, grain) in enumerate(zip(PICTURES, _GRAIN, strict=True)):
+        (folder / file).write_bytes(picture(seed=number, grain=grain))
     preprocess = getattr(keras.applications, family.module).preprocess_input
     pixels = [_as_keras_loads(folder / file, size) for file in PICTURES]
     randomise(model, preprocess(np.stack([*pixels, *_harsh(*size)])))
@@ -53,10 +54,11 @@ def write(name: str, folder: Path, **options: Any) -> None:
     np.save(folder / ANSWERS, _answers(model, inputs))
 
 
-def picture(*, seed: int) -> bytes:
-    """Return a PNG of smooth colours with some grain, larger than wide, and than most models' inputs."""
+def picture(*, seed: int, grain: float) -> bytes:
+    """Return a PNG of smooth colours of which noise makes up the share `grain`; wider than high."""
     blots = Image.fromarray(noise(5, 6, 3, seed=seed)).resize((_WIDTH, _HEIGHT), Image.Resampling.BICUBIC)
-    return encoded(np.asarray(blots) // 5 * 4 + noise(_HEIGHT, _WIDTH, 3, seed=seed) // 5)
+    pixels = (1 - grain) * np.asarray(blots) + grain * noise(_HEIGHT, _WIDTH, 3, seed=seed)
+    return encoded(pixels.astype(np.uint8))
 
 
 def _as_keras_loads(path: Path, size: tuple[int, ...]) -> NDArray[np.float32]:

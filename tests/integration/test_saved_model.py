@@ -188,19 +188,19 @@ def test_probabilities_averaged_over_a_map_are_still_probabilities(tmp_path: Pat
     assert read(exported(model, tmp_path / "net")).outputs[0].activation == "softmax"
 
 
-def test_inputs_of_different_sizes_keep_their_names_and_order(build: Build, tmp_path: Path) -> None:
+def test_inputs_of_different_sizes_keep_their_names(build: Build, tmp_path: Path) -> None:
     layers = keras.layers
     zoomed, around = keras.Input((8, 8, 1), name="zoomed"), keras.Input((4, 6, 3), name="around")
     joined = layers.Concatenate()([layers.Flatten()(zoomed), layers.Flatten()(around)])
     model = randomised(keras.Model([zoomed, around], layers.Dense(3, activation="softmax")(joined)))
     live = build(exported(model, tmp_path / "net"))
 
-    assert [one.spec.name for one in live.card.inputs] == ["zoomed", "around"]
+    assert [one.spec.name for one in live.card.inputs] == ["around", "zoomed"]
     arrays = {"around": random(5, 4, 6, 3), "zoomed": random(5, 8, 8, 1)}
     assert_answers(live, arrays, model([arrays["zoomed"], arrays["around"]]))
 
 
-def test_several_outputs_keep_their_order(build: Build, tmp_path: Path) -> None:
+def test_several_outputs_keep_their_names(build: Build, tmp_path: Path) -> None:
     photo = keras.Input((8, 8, 3), name="photo")
     flat = keras.layers.Flatten()(photo)
     outputs = {"kind": keras.layers.Dense(3, activation="softmax")(flat), "is_old": keras.layers.Dense(1)(flat)}
@@ -327,7 +327,11 @@ UNSERVABLE: dict[str, tuple[Callable[..., Any], Any, str]] = {
     "one number": (lambda _, x: {"y": tf.reduce_sum(x)}, PICTURE, "one number for a whole batch"),
     "mixed examples": (lambda _, x: {"y": tf.reshape(x, (-1, 2))}, PICTURE, "mixes the examples"),
     "a counter": (lambda module, x: {"y": x + module.count.assign_add(1.0)}, PICTURE, "differently each time"),
-    "a hidden counter": (lambda module, x: {"y": x + 0 * module.count.assign_add(1.0)}, PICTURE, "changes its own"),
+    "a hidden counter": (
+        lambda module, x: {"y": x + 0 * module.count.assign_add(1.0)},
+        PICTURE,
+        "more than fixed weights",
+    ),
 }
 
 
@@ -335,6 +339,17 @@ UNSERVABLE: dict[str, tuple[Callable[..., Any], Any, str]] = {
 def test_what_cannot_be_served_is_told(build: Build, tmp_path: Path, case: str) -> None:
     answer, spec, said = UNSERVABLE[case]
     assert said in diagnosis(build, saved_module(tmp_path / "net", answer, spec, count=1.0))
+
+
+def test_a_table_in_the_graph_is_told(build: Build, tmp_path: Path) -> None:
+    module = tf.Module()
+    module.table = tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(tf.constant([0], tf.int64), [1.0]), default_value=0.0
+    )
+    module.call = tf.function(lambda x: {"y": x + module.table.lookup(tf.argmax(x, 1))[:, None]}, [PICTURE])
+    tf.saved_model.save(module, str(tmp_path / "net"), signatures=module.call)
+
+    assert "uses a table" in diagnosis(build, tmp_path / "net")
 
 
 def test_a_saved_model_without_a_signature_is_told(build: Build, tmp_path: Path) -> None:
@@ -485,7 +500,7 @@ def test_half_plus_two_of_tensorflow_2_takes_one_example_only(build: Build, shar
     assert "first axis must be free" in diagnosis(build, shared / f"{HALF_PLUS_TWO}_tf2_cpu/00000123")
 
 
-# ------------------------------------------------------------------------------------------------------------ the setting
+# ---------------------------------------------------------------------------------------------------------- the setting
 
 
 def test_without_the_setting_it_is_not_even_looked_into(tmp_path: Path, store: BundleStore) -> None:

@@ -29,11 +29,14 @@ def endpoint_of(signatures: Mapping[str, Any]) -> str:
 
 
 def input_specs(signature: Any) -> tuple[TensorSpec, ...]:
-    """Return the inputs of a loaded signature; raises UnsupportedModelError where numbers do not lead to one."""
+    """Return the inputs of a loaded signature by name; a SavedModel keeps no order of them.
+
+    Raises UnsupportedModelError where numbers do not lead to one of them.
+    """
     given = signature.structured_input_signature[1]
     if not given:
         raise UnsupportedModelError("The signature takes no input, so there is nothing to send it.")
-    return tuple(_spec(name, one) for name, one in given.items())
+    return tuple(_spec(name, one) for name, one in sorted(given.items()))
 
 
 def _spec(name: str, given: Any) -> TensorSpec:

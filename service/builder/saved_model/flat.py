@@ -45,12 +45,15 @@ class FlatGraph:
 
 
 def flattened(signature: Any) -> FlatGraph:
-    """Return the flat graph of a loaded signature; raises ValueError where it changes its own variables."""
+    """Return the flat graph of a loaded signature; raises ValueError where it needs more than constants."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     function = convert_variables_to_constants_v2(signature, lower_control_flow=False)
     # NOTE: TensorFlow orders what comes in a dict by its keys.
-    inputs = dict(zip(sorted(signature.structured_input_signature[1]), function.inputs, strict=True))
+    names = sorted(signature.structured_input_signature[1])
+    if len(function.inputs) > len(names):
+        raise ValueError("it uses a table")
+    inputs = dict(zip(names, function.inputs, strict=True))
     outputs = dict(zip(sorted(signature.structured_outputs), function.outputs, strict=True))
     return FlatGraph(function, inputs, outputs)
 

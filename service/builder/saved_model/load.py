@@ -36,7 +36,7 @@ _UNSTEADY = (
     "The saved graph answers the same input differently each time: something random is at work in it. Keras 3 writes "
     "augmentation layers into what `model.export` saves; save the model as .keras, or export it without them."
 )
-_STATEFUL = "The saved graph changes its own variables while it answers, so that no copy of it answers alike: "
+_STATEFUL = "The saved graph needs more than fixed weights, such as variables that it changes while it answers: "
 
 
 def load_saved_model(

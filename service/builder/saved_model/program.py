@@ -23,8 +23,8 @@ _NO_LAYERS = "Its layers are not in it: a SavedModel holds operations. Save the 
 class SavedModelProgram:
     """One signature of a loaded SavedModel; see `Program`.
 
-    `inputs` are its tensors in the order to show them, `graph` the same signature as a flat graph. `saved` is the
-    loaded object, held because a signature holds its variables weakly.
+    `inputs` are its tensors by name, `graph` the same signature as a flat graph. `saved` is the loaded object, held
+    because a signature holds its variables weakly.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class SavedModelProgram:
         self._endpoint = endpoint
         self._graph = graph
         self.inputs = inputs
-        self._outputs = tuple(self._signature.structured_outputs)
+        self._outputs = tuple(graph.outputs)
         self._leaving_out: Function | None = None
 
     def facts(self, *, loss: str | None) -> Facts:
@@ -115,9 +115,8 @@ class SavedModelProgram:
 
 
 def called(signature: Any, arrays: Arrays) -> dict[str, NDArray[Any]]:
-    """Return what a loaded signature answers, by output name in the order it has them."""
-    given = signature(**_as_tensors(arrays))
-    return _as_arrays({name: given[name] for name in signature.structured_outputs})
+    """Return what a loaded signature answers, by output name; a SavedModel keeps no order of them."""
+    return _as_arrays(dict(sorted(signature(**_as_tensors(arrays)).items())))
 
 
 def _as_tensors(arrays: Arrays) -> Tensors:

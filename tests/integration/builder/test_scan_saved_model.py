@@ -144,7 +144,7 @@ def test_the_gradient_of_a_function_is_looked_into(tmp_path: Path) -> None:
     assert "`WriteFile`" in refusal(tmp_path / "net")
 
 
-class Sneaky(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc, name-defined]
+class Sneaky(tf.saved_model.experimental.TrackableResource):  # type: ignore[name-defined]
     """A resource whose initialiser, which loading runs, writes a file."""
 
     def __init__(self, path: str) -> None:

@@ -29,7 +29,10 @@ def convert_function(function: Function, inputs: Sequence[TensorSpec], path: Pat
     traced = tf.function(lambda *fed: _named(function(*fed)), input_signature=specs, autograph=False)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            tf.saved_model.save(module, folder, signatures={SIGNATURE: traced.get_concrete_function()})
+            signatures = {SIGNATURE: traced.get_concrete_function()}
+            # Nothing is trained with it, and of a loaded SavedModel the gradients cannot be saved again.
+            options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+            tf.saved_model.save(module, folder, signatures=signatures, options=options)
             path.write_bytes(convert_folder(Path(folder)))
     except Exception as error:
         raise unconvertible(error) from error

@@ -1,17 +1,15 @@
 """Owns the command line of the matrix: `make compatibility`, `python -m tests.compatibility --help`."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from tests.compatibility.catalogue import ARCHITECTURES, FORMATS
 from tests.compatibility.environments import ROOT, WRITERS, Writer, WriterError, default_work, finished, prepared
 from tests.compatibility.reader import Cell, Written, read
-from tests.compatibility.report import Results, page
+from tests.compatibility.report import page
+from tests.compatibility.results import Results, Versions, merged, saved_results
 
 _ABOUT = """\
 Let every Keras of the last years write the same nets, and let Convoy read what they wrote.
@@ -26,14 +24,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write and read what the command line asks for, print what came of it, and write the page."""
     options = _parser().parse_args(argv)
     try:
-        results = _played(options, progress=lambda line: print(line, flush=True))
+        results = _results(options)
     except WriterError as error:
         print(f"compatibility: {error}", file=sys.stderr)
         return 1
     if options.json:
-        cells = [asdict(cell) for cell in results.cells]
-        body = {"cells": cells, "versions": results.versions, "missing": results.missing}
-        options.json.write_text(json.dumps(body, indent=1), encoding="utf-8")
+        results.save(options.json)
     if target := options.page or _page_of(options):
         target.write_text(page(results), encoding="utf-8")
     failed = sum(1 for cell in results.cells if cell.faults)
@@ -41,6 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{label} could not be set up: {reason}")
     print(f"{len(results.cells)} cells, {failed} of them not as they must be")
     return 1 if failed else 0
+
+
+def _results(options: argparse.Namespace) -> Results:
+    if options.played:
+        return merged(map(saved_results, options.played))
+    return _played(options, progress=lambda line: print(line, flush=True))
 
 
 def _page_of(options: argparse.Namespace) -> Path | None:
@@ -63,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--architecture", action="append", choices=ARCHITECTURES, metavar="NAME",
         help=f"this one alone: {', '.join(ARCHITECTURES)}")  # fmt: skip
     add("--json", type=Path, metavar="FILE", help="also write every cell to FILE")
+    add("--played", type=Path, action="append", metavar="FILE",
+        help="play nothing, take what --json wrote; once for each part of a run in parts")  # fmt: skip
     add(
         "--page",
         type=Path,
@@ -74,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _played(options: argparse.Namespace, *, progress: Callable[[str], None]) -> Results:
     cells: list[Cell] = []
-    versions: dict[str, dict[str, Any]] = {}
+    versions: dict[str, Versions] = {}
     missing: dict[str, str] = {}
     for label in options.writer or WRITERS:
         try:

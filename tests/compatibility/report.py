@@ -3,13 +3,12 @@
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
 
 import service
 from tests.compatibility.catalogue import ARCHITECTURES, FORMATS
 from tests.compatibility.reader import ALLOWED, Cell
+from tests.compatibility.results import Results
 from tests.compatibility.samples import COUNT
 from tests.compatibility.writer import versions_of
 
@@ -36,15 +35,6 @@ loss: there ten sigmoids count as `multi-label`.
 Made on {date} with Python {python}, Keras {keras}, tf_keras {tf_keras}, TensorFlow {tensorflow}, LiteRT {litert}
 by `make compatibility`. A small part of it runs in `make test` (`tests/integration/test_compatibility.py`).
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Results:
-    """All cells of a run, the versions in each writer's environment, and why a writer could not be set up."""
-
-    cells: Sequence[Cell]
-    versions: Mapping[str, Mapping[str, Any]]
-    missing: Mapping[str, str]
 
 
 def page(results: Results) -> str:

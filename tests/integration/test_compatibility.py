@@ -14,7 +14,8 @@ import pytest
 from tests.compatibility.catalogue import ARCHITECTURES, SMALL, Format, predictions_file
 from tests.compatibility.environments import finished
 from tests.compatibility.reader import Cell, Written, read
-from tests.compatibility.report import Results, page
+from tests.compatibility.report import page
+from tests.compatibility.results import Results, merged, saved_results
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(find_spec("keras") is None, reason="needs keras")  # not imported: children do
@@ -103,3 +104,15 @@ def test_the_page_says_which_files_are_read_which_are_not_and_why() -> None:
     assert "- Keras 3.0 `.h5`: nested\n\n  > BrokenModelError: it is cut short" in text
     assert "- Keras 3.0 `.keras`: nested\n\n  > TypeError: no" in text
     assert "- Keras 3.3 could not be set up here: pip found no wheel" in text
+
+
+def test_a_run_in_parts_makes_the_page_of_a_whole_run(tmp_path: Path) -> None:
+    cells = [
+        Cell(writer, "h5", "mnist", faults=("gone",), repairs=("mended",)) for writer in ("Keras 3.3", "Keras 3.0")
+    ]
+    for part, cell in enumerate(cells):
+        Results([cell], {cell.writer: {"keras": "3"}}, {}).save(tmp_path / f"{part}.json")
+    whole = merged(saved_results(tmp_path / f"{part}.json") for part in range(2))
+
+    assert whole.cells == cells
+    assert list(whole.versions) == ["Keras 3.0", "Keras 3.3"]

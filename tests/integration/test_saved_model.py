@@ -249,6 +249,13 @@ def test_a_picture_for_a_graph_that_scales_is_not_scaled_before(build: Build, tm
     assert (recipe.scale, recipe.source_of("scale")) == ("0..255", "graph")
 
 
+def test_an_activation_with_a_gradient_of_its_own_is_exported(build: Build, tmp_path: Path) -> None:
+    model = classifier(keras, keras.layers.Dense(6, activation="silu"), keras.layers.Dense(3))
+    live = build(exported(model, tmp_path / "net"))
+
+    assert_answers(live, {"photo": random(2, 8, 8, 3)}, model(random(2, 8, 8, 3), training=False))
+
+
 def test_an_export_with_augmentation_in_it_is_told(build: Build, tmp_path: Path) -> None:
     rest = [keras.layers.RandomBrightness(0.5), keras.layers.Flatten(), keras.layers.Dense(3)]
     model = keras.Sequential([keras.Input((8, 8, 3)), *rest])

@@ -125,9 +125,17 @@ def test_the_log_level_is_taken_in_any_case(text: str, level: str) -> None:
     assert read({"CONVOY_LOG_LEVEL": text}).log_level == level
 
 
+@pytest.mark.parametrize(
+    ("text", "is_on"), [("1", True), ("true", True), ("Yes", True), (" on ", True), ("0", False), ("no", False)]
+)
+def test_a_switch_is_taken_in_the_words_people_use(text: str, is_on: bool) -> None:
+    assert read({"CONVOY_ALLOW_SAVED_MODEL": text}).allow_saved_model is is_on
+
+
 # --------------------------------------------------------------------------------------------------------- refused
 
 BAD = {
+    "a switch half on": ("ALLOW_SAVED_MODEL", "maybe", "must be 1 or 0 (or true, yes, on, false, no, off)."),
     "port over": ("PORT", "65536", "must be a port, 0 to 65535."),
     "port under": ("PORT", "-1", "must be a port, 0 to 65535."),
     "port in words": ("PORT", "http", ""),

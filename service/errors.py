@@ -125,3 +125,7 @@ class BuilderMissingError(ModelError):
 
 class BuildInterruptedError(ConvoyError):
     """A build ended for a reason that may pass: time-out, kill, full disk, a lock held elsewhere."""
+
+
+class BuilderBusyError(BuildInterruptedError):
+    """Another builder is at work on the same cache; nothing was tried."""

@@ -93,7 +93,8 @@ def _multipart(request: Request, inputs: Sequence[str]) -> list[Example]:
     if not files:
         fields = ", ".join(request.form) or "none"
         raise MalformedBodyError(f"There is no file in the form (text fields: {fields}). With curl: -F image=@cat.jpg")
-    if len(inputs) < 2 or len(files) == 1:
+    is_for_all = len(files) == 1 and files[0][0] not in inputs
+    if len(inputs) < 2 or is_for_all:
         return [Example.of(_part(file)) for _, file in files]
     return _by_input(files, inputs)
 
@@ -103,7 +104,8 @@ def _by_input(files: list[tuple[str, FileStorage]], inputs: Sequence[str]) -> li
     unknown = sorted({given for given, _ in files} - set(inputs))
     if unknown or len({len(column) for column in columns.values()}) > 1:
         raise MisfitError(
-            f"Send one file per input, named {', '.join(inputs)}, equally many of each; or one file for all."
+            f"Send one file per input, named {', '.join(inputs)}, equally many of each; or one file for all of them, "
+            "named image."
         )
     rows = zip(*columns.values(), strict=True)
     return [Example(dict(zip(columns, row, strict=True))) for row in rows]

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from service.builder.exhaustion import is_out_of_memory
 from service.builder.order import BuildOrder
-from service.errors import BuilderMissingError, BuildInterruptedError, ConvoyError, ModelError
+from service.errors import BuilderMissingError, BuildInterruptedError, ConvoyError, ModelError, TrustedCodeError
 
 log = logging.getLogger("service.builder")
 _MISSING = (
@@ -83,7 +83,10 @@ def _verdict(error: BaseException) -> dict[str, str]:
         return {"error": type(error).__name__, "message": error.message} | _writer_known_to(error)
     if isinstance(error, ModuleNotFoundError) and error.name in _LIBRARIES:
         return {"error": BuilderMissingError.__name__, "message": _MISSING}
-    if isinstance(error, ImportError):  # a library that is there and cannot be mapped
+    if isinstance(error, ModuleNotFoundError):
+        message = f"The build needs the Python module {error.name}, which is not installed here."
+        return {"error": TrustedCodeError.__name__, "message": message}
+    if isinstance(error, (ImportError, SystemError)):  # a library that is there and cannot be mapped
         return _interrupted("TensorFlow could not be loaded, probably for want of memory (CONVOY_BUILD_MEMORY).")
     if is_out_of_memory(error):
         return _interrupted("The build ran out of the memory it may use (CONVOY_BUILD_MEMORY).")

@@ -22,7 +22,7 @@ from typing import IO, Any
 
 import service.errors
 from service.builder.order import BuildOrder, Loader
-from service.errors import BuildInterruptedError, ConvoyError, ModelError, SavedModelNotAllowedError
+from service.errors import BuilderBusyError, BuildInterruptedError, ConvoyError, ModelError, SavedModelNotAllowedError
 from service.repository.bundles import Bundle, BundleStore
 from service.repository.saved import Saved
 from service.repository.sources import Source
@@ -108,7 +108,7 @@ def _build_lock(path: Path) -> Iterator[int]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield descriptor
     except BlockingIOError as error:
-        raise BuildInterruptedError("Another builder is at work on this cache; waiting for it.") from error
+        raise BuilderBusyError("Another builder is at work on this cache; waiting for it.") from error
     finally:
         os.close(descriptor)
 

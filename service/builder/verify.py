@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.builder.exhaustion import is_out_of_memory
 from service.builder.program import Program
+from service.builder.reason import one_line
 from service.builder.tap import tapped_graph
 from service.engine.litert import LiteRtEngine
 from service.errors import BrokenModelError, DisagreementError, UnsupportedModelError
@@ -54,7 +56,7 @@ def verify_litert(
     """
     cases = list(cases_for(inputs))
     for case in cases[:2]:
-        _check_answers(program.run(case.inputs), case)
+        _check_answers(_answered(program, case), case)
     compared = _Comparison(program, cases, [one.spec.name for one in inputs], [one.spec.name for one in outputs])
     served = compared.worst(graph)
     with tempfile.TemporaryDirectory() as folder:
@@ -65,6 +67,18 @@ def verify_litert(
                 before = compared.worst(tapped, where="before the head")
             return _report("before the head", [served, before], len(cases))
     return _report("outputs", [served], len(cases))
+
+
+def _answered(program: Program, case: Case) -> dict[str, NDArray[Any]]:
+    try:
+        return program.run(case.inputs)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise UnsupportedModelError(
+            "The model cannot run on numbers such as pictures are made of; models of words, positions or categories "
+            f"are not served. It said: {one_line(error)}"
+        ) from error
 
 
 def _check_answers(answers: dict[str, NDArray[Any]], case: Case) -> None:

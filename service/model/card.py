@@ -158,6 +158,7 @@ def _output_card(facts: OutputFacts, sidecar: Sidecar, *, is_only: bool) -> Outp
     head = said.head or guessed
     if head in TWO_CLASS_HEADS and units > 1:
         raise SidecarError(f"The head {head!r} is for a model of one output; {facts.spec.name} has {units}.")
+    _check_not_twice(said.head, facts)
     classes = class_count(head, units)
     labels = _labels(sidecar, head, classes, is_only_output=is_only)
     return OutputCard(
@@ -169,6 +170,18 @@ def _output_card(facts: OutputFacts, sidecar: Sidecar, *, is_only: bool) -> Outp
         threshold=DEFAULT_THRESHOLD if said.threshold is None else said.threshold,
         labels_file=sidecar.labels_file if labels else None,
     )
+
+
+_APPLIED_BY: dict[str, tuple[Head, ...]] = {"softmax": ("logits",), "sigmoid": ("logits", "binary-logit")}
+
+
+def _check_not_twice(head: Head | None, facts: OutputFacts) -> None:
+    """Raise SidecarError where a head would apply what the model ends in a second time."""
+    if head is not None and head in _APPLIED_BY.get(facts.activation or "", ()):
+        raise SidecarError(
+            f"The head {head!r} is for raw numbers; output {facts.spec.name} ends in a {facts.activation} already, "
+            "which would be applied twice. Drop `head`."
+        )
 
 
 def _map_card(spec: TensorSpec, head: Head | None) -> OutputCard:

@@ -7,7 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.builder.process import BuildLimits, build_bundle
-from service.errors import BuilderMissingError, BuildInterruptedError, ModelError, SavedModelNotAllowedError
+from service.errors import (
+    BuilderBusyError,
+    BuilderMissingError,
+    BuildInterruptedError,
+    ModelError,
+    SavedModelNotAllowedError,
+)
 from service.repository.bundles import BundleStore
 from service.repository.sources import Source
 
@@ -108,7 +114,7 @@ class Builds:
             self._store.remember_diagnosis(name, job.fingerprint, error.message)
             self._forget(job)
         except (BuildInterruptedError, OSError) as error:
-            self._retry_later(job, str(error))
+            self._retry_later(job, str(error), is_busy=isinstance(error, BuilderBusyError))
         except Exception:
             log.exception("building %s version %d failed in an unforeseen way", name, version)
             self._retry_later(job, "The build failed in an unforeseen way.")
@@ -126,9 +132,9 @@ class Builds:
             if self._jobs.get(key) is job:
                 del self._jobs[key]
 
-    def _retry_later(self, job: _Job, reason: str) -> None:
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**job.tries)
-        job.tries += 1
+    def _retry_later(self, job: _Job, reason: str, *, is_busy: bool = False) -> None:
+        pause = FIRST_PAUSE if is_busy else min(LONGEST_PAUSE, FIRST_PAUSE * 2**job.tries)
+        job.tries += not is_busy
         job.not_before = time.monotonic() + pause
         job.step = f"{reason} Next try in {pause:.0f} s."
         if not self._cancelled.is_set():

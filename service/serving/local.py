@@ -1,14 +1,18 @@
 """Owns using a model without a server: find it, build it if need be, load it, in this process."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from service.builder.process import BuildLimits, Progress, build_bundle
-from service.errors import ModelError, UnknownModelError
+from service.errors import BuilderBusyError, ModelError, UnknownModelError
 from service.repository.bundles import Bundle, BundleStore, fingerprint_of
 from service.repository.saved import is_program_folder, is_saved_model, sha256_of
 from service.repository.sidecar import parse_sidecar, read_sidecar
 from service.repository.sources import Source, find_sources
 from service.serving.live_model import LiveModel, load_model
+
+_PAUSE = 0.5
 
 
 def source_of(target: str, models_dir: Path) -> Source:
@@ -51,8 +55,24 @@ def bundle_of(
         store.shun(bundle)
         bundle = None
     if bundle is None:
-        bundle = build_bundle(source, fingerprint, store=store, limits=limits, progress=progress, trusted=trusted)
+        bundle = _when_free(
+            lambda: build_bundle(source, fingerprint, store=store, limits=limits, progress=progress, trusted=trusted),
+            progress,
+        )
     return bundle, fingerprint
+
+
+def _when_free(build: Callable[[], Bundle], progress: Progress) -> Bundle:
+    """Return what `build` gives, once no other builder is at work on the cache."""
+    is_told = False
+    while True:
+        try:
+            return build()
+        except BuilderBusyError:
+            if not is_told:
+                progress("waiting for another builder on this cache")
+            is_told = True
+            time.sleep(_PAUSE)
 
 
 def open_model(

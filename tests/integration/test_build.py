@@ -598,3 +598,11 @@ def test_a_second_build_costs_nothing(store: BundleStore, tmp_path: Path) -> Non
 
     assert steps == []
     assert again.path == first.path
+
+
+def test_a_model_of_words_is_told_that_it_is_not_served(build: Build) -> None:
+    model = keras.Sequential(
+        [keras.Input((12,), dtype="int32"), layers.Embedding(50, 4), layers.Flatten(), layers.Dense(2)]
+    )
+    with pytest.raises(UnsupportedModelError, match="models of words"):
+        build(model)

@@ -422,3 +422,11 @@ def test_the_card_shows_hints_by_the_head_that_is_used() -> None:
     (hint,) = card(outputs=(sigmoids,)).to_json()["hints"]
     assert hint.startswith("Output answer has 3 sigmoids ")
     assert card(Sidecar(outputs={"": OutputSettings("multi-label")}), outputs=(sigmoids,)).to_json()["hints"] == []
+
+
+@pytest.mark.parametrize(("activation", "head"), [("softmax", "logits"), ("sigmoid", "binary-logit")])
+def test_a_head_that_would_be_applied_twice_is_refused(activation: str, head: Any) -> None:
+    units = 1 if activation == "sigmoid" else 3
+    facts = describe(outputs=[OutputFacts(TensorSpec("out", (None, units)), activation)])
+    with pytest.raises(SidecarError, match=f"ends in a {activation} already"):
+        card_of(facts, Sidecar(outputs={"": OutputSettings(head=head)}))

@@ -17,7 +17,7 @@ from tests.applications.writer import write  # noqa: E402 (only after the skip)
     ("name", "options"),
     [
         ("MobileNetV2", {"input_shape": (96, 96, 3), "alpha": 0.35}),
-        ("EfficientNetB0", {"input_shape": (64, 64, 3)}),
+        ("MobileNetV3Small", {}),
     ],
 )
 def test_a_net_of_keras_applications_answers_over_http_as_keras(

@@ -11,7 +11,8 @@ from service.cli.table import printable
 from service.model.card import ModelCard, OutputCard
 from service.model.head import HEADS, TWO_CLASS_HEADS
 from service.model.input_card import InputCard
-from service.model.recipe import FITS, NAMED_SCALES, RESIZES, MeanStd, Recipe, Source
+from service.model.recipe import FITS, NAMED_SCALES, MeanStd, Recipe, Rescale, Source
+from service.model.recipes import NAMED_RECIPES, RESIZES_OF, library_of
 
 _WIDTH = 100
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -37,15 +38,19 @@ def _choice(values: tuple[str, ...]) -> str:
 
 # What costs most where it is wrong comes first.
 _RECIPE = {
-    "scale": f"{_choice(NAMED_SCALES)} | {{ mean = [..], std = [..] }}",
+    "scale": f"{_choice(NAMED_SCALES)} | {{ mean = [..], std = [..] }} | {{ factor = .., offset = .. }}",
     "color": "",
     "size": "",
-    "resize": _choice(RESIZES),
+    "shortest_edge": "the shorter side, from which the centre is cut",
+    "resize": "",
+    "antialias": "",
     "fit": _choice(FITS),
+    "samplewise_center": "",
+    "samplewise_std_normalization": "",
     "invert": "true for dark on light where the model learned light on dark",
     "exif": "true turns pictures as their EXIF orientation says",
 }
-_SELDOM = ("invert", "exif")
+_TOLD_ALWAYS = ("invert", "exif")
 _UNSURE = ("guess", "default")
 _WITH_THRESHOLD = TWO_CLASS_HEADS | {"multi-label"}
 
@@ -81,9 +86,20 @@ def _input(one: InputCard, card: ModelCard) -> list[str]:
     if one.recipe is None:
         return [f"# Input {_text(one.spec.name)} takes numbers, no pictures: there is nothing to prepare."]
     header = _header("preprocessing", one.spec.name, is_only=len(card.inputs) == 1)
-    values = [_line(key, _value(one.recipe, key), _recipe_words(one.recipe, key)) for key in _RECIPE]
-    named = _line("recipe", _text(one.recipe.recipe), 'naming it changes the default of resize to "nearest"')
-    return [header, *values, named]
+    recipe = one.recipe
+    keys = [key for key in _RECIPE if key in recipe.to_json()]
+    if None in recipe.size and recipe.source_of("size") == "graph":
+        keys.remove("size")
+        header += "\n# Pictures go in at their own size: the model resizes them itself."
+    values = [_line(key, _value(recipe, key), _recipe_words(recipe, key)) for key in keys]
+    return [header, *values, _line("recipe", _text(recipe.recipe), _naming(recipe))]
+
+
+def _naming(recipe: Recipe) -> str:
+    """Say where the name of a recipe came from, and what taking the line out of its comment brings along."""
+    implied = ", ".join(f"{key} = {_toml(value)}" for key, value in NAMED_RECIPES[recipe.recipe].implied.items())
+    brings = f"; naming it brings {implied} where nothing else is said" if implied else ""
+    return f"{_FROM[recipe.source_of('recipe')]}{brings}"
 
 
 def _value(recipe: Recipe, key: str) -> str:
@@ -93,13 +109,14 @@ def _value(recipe: Recipe, key: str) -> str:
 
 def _recipe_words(recipe: Recipe, key: str) -> str:
     source = recipe.source_of(key)
+    choices = _choice(RESIZES_OF[library_of(recipe.recipe)]) if key == "resize" else _RECIPE[key]
     if key == "size" and None in recipe.size:
         return "an example: the model takes any size, so pictures keep their own"
     if key == "color" and recipe.color == "rgb":
         return f'{_FROM[source]}; "bgr" if it was trained on pictures that OpenCV read'
-    if key in _SELDOM:
-        return _RECIPE[key]
-    return f"{_FROM[source]}: {_RECIPE[key]}" if source in _UNSURE else _FROM[source]
+    if key in _TOLD_ALWAYS:
+        return choices
+    return f"{_FROM[source]}: {choices}" if source in _UNSURE else _FROM[source]
 
 
 def _output(one: OutputCard, card: ModelCard) -> list[str]:
@@ -126,6 +143,8 @@ def _line(key: str, value: str, words: str) -> str:
 def _toml(value: Any) -> str:
     if isinstance(value, MeanStd):
         return f"{{ mean = {list(value.mean)}, std = {list(value.std)} }}"
+    if isinstance(value, Rescale):
+        return f"{{ factor = {value.factor}, offset = {value.offset} }}"
     return json.dumps(value)
 
 

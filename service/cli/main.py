@@ -20,6 +20,10 @@ _COMMANDS = {
     "models": "service.cli.look",
     "layers": "service.cli.look",
     "predict": "service.cli.predict",
+    "preview": "service.cli.preview",
+    "evaluate": "service.cli.evaluate",
+    "calibrate": "service.cli.calibrate",
+    "diff": "service.cli.diff",
 }
 
 
@@ -60,6 +64,7 @@ Try it:
   convoy check my_model.h5               can it be served? if not, what to do
   convoy init my_model.h5                a model.toml to fill in: labels, scaling
   convoy predict my_model.keras cat.jpg  one answer, without a server
+  convoy preview my_model.keras cat.jpg  what the model sees of it
   convoy layers my_model.keras           what the network looks like
 """
 

@@ -33,7 +33,7 @@ def predict(target: str, images: tuple[str, ...], top_k: int, as_json: bool, **g
     store, limits = store_and_limits(read)
     model = open_model(source_of(target, read.models_dir), store=store, limits=limits, progress=progress)
     predictor = Predictor(limits=image_limits(read), max_examples=max(read.max_examples, len(images)))
-    examples = [Example.of(_part(name)) for name in images]
+    examples = [Example.of(read_part(name)) for name in images]
     deadline = time.monotonic() + 3600
     result = predictor.predict(model, examples, top_k=top_k, deadline=deadline)
     if as_json:
@@ -50,7 +50,8 @@ def predict(target: str, images: tuple[str, ...], top_k: int, as_json: bool, **g
         sys.exit(1)
 
 
-def _part(name: str) -> Part:
+def read_part(name: str) -> Part:
+    """Return the picture or the numbers in a file, or the error that there are none."""
     try:
         data = Path(name).read_bytes()
         return Numbers(read_npy(data), name) if is_npy(data) else Picture(data, name)

@@ -24,7 +24,6 @@ _LEGEND = (
     "differs: the largest difference between the exported graph and the model as loaded, before a final softmax or "
     "sigmoid, over random, constant and extreme inputs (up to ±10,000); in brackets, as a share of what is allowed."
 )
-_RECIPE = ("color", "size", "resize", "fit", "scale", "invert", "exif")
 _NARROWEST = 60
 _WIDEST = 120
 
@@ -74,7 +73,7 @@ def _card_lines(card: ModelCard) -> Iterator[tuple[str, str]]:
     for one in card.inputs:
         yield "input", f"{one.spec.name}: {input_in_words(one)}"
         if one.recipe is not None:
-            yield "", ", ".join(f"{name} {sourced(one.recipe, name)}" for name in _RECIPE)
+            yield "", ", ".join(f"{name} {sourced(one.recipe, name)}" for name in one.recipe.to_json())
     for output in card.outputs:
         yield "output", f"{output.spec.name}: {head_in_words(output)} ({output.head_source})"
         if output.classes:

@@ -4,7 +4,7 @@ from typing import Any
 
 from service.model.card import ModelCard, OutputCard
 from service.model.input_card import InputCard
-from service.model.recipe import MeanStd, Recipe
+from service.model.recipe import MeanStd, Recipe, Rescale
 
 _COLORS = {"grayscale": "grey", "rgb": "RGB", "bgr": "BGR", "rgba": "RGBA"}
 _FEW = 6
@@ -50,10 +50,14 @@ def sourced(recipe: Recipe, name: str) -> str:
     """Return one value of a recipe with where it came from, such as `0..255 (graph)`."""
     value = _scale(recipe) if name == "scale" else getattr(recipe, name)
     text = shape_in_words(value) if isinstance(value, tuple) else str(value)
+    if name == "size" and None in recipe.size and recipe.source_of(name) == "graph":
+        text = "the picture's own, resized by the model itself"
     return f"{text} ({recipe.source_of(name)})"
 
 
 def _scale(recipe: Recipe) -> str:
     if isinstance(recipe.scale, MeanStd):
         return f"mean {list(recipe.scale.mean)} std {list(recipe.scale.std)}"
+    if isinstance(recipe.scale, Rescale):
+        return f"x * {recipe.scale.factor:g} {recipe.scale.offset:+g}"
     return recipe.scale

@@ -6,6 +6,7 @@ Where Keras clips or keeps more than 8 bits, the high byte is taken instead, as 
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from PIL.ExifTags import Base
 from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
@@ -24,16 +25,34 @@ _TURNS: Mapping[int, Image.Transpose] = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# The same on arrays: from 5 on rows become columns first, and then the order of rows and columns is kept or reversed.
+_TRANSPOSED = 5
+_STEPS: Mapping[int, tuple[int, int]] = {
+    2: (1, -1), 3: (-1, -1), 4: (-1, 1), 5: (1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1),
+}  # fmt: skip
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """Return the image turned as its EXIF orientation says; as it is where that is absent or unreadable."""
+def orientation_of(image: Image.Image) -> int | None:
+    """Return the EXIF orientation of an image that is not stored upright, 2 to 8; None where it is or none is said."""
     try:
         orientation = image.getexif().get(Base.Orientation)
     except Exception:  # noqa: BLE001  (damaged metadata ends in anything; the pixels are sound)
-        return image
-    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
-    return image if turn is None else image.transpose(turn)
+        return None
+    return orientation if isinstance(orientation, int) and orientation in _TURNS else None
+
+
+def upright(image: Image.Image, orientation: int | None) -> Image.Image:
+    """Return the image turned as its EXIF `orientation` says."""
+    return image if orientation is None else image.transpose(_TURNS[orientation])
+
+
+def upright_pixels(pixels: NDArray[np.uint8], orientation: int | None) -> NDArray[np.uint8]:
+    """Return pixels (height, width, channels) turned as their EXIF `orientation` says."""
+    if orientation is None:
+        return pixels
+    turned = pixels.swapaxes(0, 1) if orientation >= _TRANSPOSED else pixels
+    down, across = _STEPS[orientation]
+    return np.ascontiguousarray(turned[::down, ::across])
 
 
 def to_colour(image: Image.Image, color: Color) -> Image.Image:
@@ -43,8 +62,14 @@ def to_colour(image: Image.Image, color: Color) -> Image.Image:
     without a defined range (32-bit integers over 65535, floating point).
     """
     mode = _MODES[color]
-    eight_bits = _to_eight_bits(image)
+    eight_bits = to_eight_bits(image)
     return eight_bits if eight_bits.mode == mode else _converted(eight_bits, mode)
+
+
+def pixels_of(image: Image.Image, color: Color) -> NDArray[np.uint8]:
+    """Return the pixels (height, width, channels) of what `to_colour` returns."""
+    pixels = np.asarray(to_colour(image, color))
+    return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
 
 
 def _converted(image: Image.Image, mode: str) -> Image.Image:
@@ -57,7 +82,8 @@ def _converted(image: Image.Image, mode: str) -> Image.Image:
     return image.convert(mode)
 
 
-def _to_eight_bits(image: Image.Image) -> Image.Image:
+def to_eight_bits(image: Image.Image) -> Image.Image:
+    """Return an image of 16-bit samples as one of 8, by the high byte; raises as `to_colour` does."""
     if image.mode == "F":
         raise UndecodableImageError("The image has floating-point pixels, whose range is not defined; send numbers.")
     if not image.mode.startswith("I"):

@@ -1,4 +1,4 @@
-"""Owns decoding: bytes a stranger sent -> a Pillow image of one frame, within limits, or a clear refusal.
+"""Owns opening: bytes a stranger sent -> an image whose header and size are within limits, or a clear refusal.
 
 Every decoder but those of six formats stays unreachable: Pillow's CVEs of recent years are nearly all in the others.
 
@@ -7,7 +7,8 @@ filters and memory belong to the whole process; here the limits are checked for 
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from PIL import Image
@@ -55,15 +56,28 @@ class ImageLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class DecodedImage:
-    """A decoded first frame, its format, and its size (height, width) in pixels as stored in the file.
+class OpenedImage:
+    """An image of which the header is read and found within limits: its bytes, format, and mode as Pillow names it.
 
-    NOTE: Pillow turns a TIFF upright by itself, in `load_img` as here; its `size` is that of the turned picture.
+    `header` decodes itself when asked for pixels; `load` does so, and finds out what is damaged.
     """
 
-    image: Image.Image
+    header: ImageFile
+    data: bytes
     format: str
-    size: tuple[int, int]
+    mode: str
+    limits: ImageLimits
+
+    def load(self) -> ImageFile:
+        """Decode the first frame with Pillow; raises what a decoder can end in, and TooLargeError."""
+        before = self.header.size
+        if self.format == "PNG" and not has_sound_data(self.data):
+            raise UndecodableImageError("The PNG image is damaged: the checksum of its picture data is wrong.")
+        self.header.load()
+        # NOTE: Pillow turns a TIFF upright by itself, in `load_img` as here.
+        if self.header.size != before:
+            _check_size(*self.header.size, self.limits)
+        return self.header
 
 
 def sniff(data: bytes) -> str | None:
@@ -76,11 +90,11 @@ def sniff(data: bytes) -> str | None:
     return next((name for magic, name in _MAGIC if data.startswith(magic)), None)
 
 
-def decode(data: bytes, *, limits: ImageLimits) -> DecodedImage:
-    """Decode the first frame of an encoded image.
+def open_image(data: bytes, *, limits: ImageLimits) -> OpenedImage:
+    """Read the header of an encoded image; no pixel is decoded yet.
 
-    Bytes, pixels and sides are checked against `limits` before any pixel is decoded. Raises TooLargeError, or
-    UndecodableImageError for everything else a decoder can end in; a truncated image is refused, not half shown.
+    Raises TooLargeError where bytes, pixels or sides are over `limits`, UndecodableImageError where it is no image of
+    an accepted format; `refusing` says the same of what a decoder ends in.
     """
     if not data:
         raise UndecodableImageError(f"The image is empty (0 bytes). {ACCEPTED}")
@@ -89,8 +103,20 @@ def decode(data: bytes, *, limits: ImageLimits) -> DecodedImage:
     name = sniff(data)
     if name is None:
         raise UndecodableImageError(f"The bytes are no image of a kind that is read here. {ACCEPTED}")
+    with refusing(name, limits):
+        header = _opened(data, name)
+        _check_size(*header.size, limits)
+        if isinstance(header, TiffImageFile):
+            check_compression(header)
+            check_tile(header)
+        return OpenedImage(header, data, name, header.mode, limits)
+
+
+@contextmanager
+def refusing(name: str, limits: ImageLimits) -> Iterator[None]:
+    """Turn whatever a decoder of the format `name` ends in into TooLargeError or UndecodableImageError."""
     try:
-        return _decoded(data, name, limits)
+        yield
     except RequestError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -99,21 +125,6 @@ def decode(data: bytes, *, limits: ImageLimits) -> DecodedImage:
         raise UndecodableImageError(
             f"The {name} image cannot be decoded; it is damaged or cut short ({_reason(error)}). {ACCEPTED}"
         ) from error
-
-
-def _decoded(data: bytes, name: str, limits: ImageLimits) -> DecodedImage:
-    image = _opened(data, name)
-    width, height = image.size
-    _check_size(width, height, limits)
-    if isinstance(image, TiffImageFile):
-        check_compression(image)
-        check_tile(image)
-    if name == "PNG" and not has_sound_data(data):
-        raise UndecodableImageError("The PNG image is damaged: the checksum of its picture data is wrong.")
-    image.load()
-    if image.size != (width, height):
-        _check_size(*image.size, limits)
-    return DecodedImage(image, name, (image.height, image.width))
 
 
 def _opened(data: bytes, name: str) -> ImageFile:

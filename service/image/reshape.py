@@ -1,21 +1,20 @@
 """Owns fitting posted numbers to a model's input: a reshape that loses and guesses nothing, or a refusal."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import MisfitError
-from service.model.recipe import MeanStd, NamedScale, Recipe
+from service.model.reach import Reach, reach_in_words, reach_of
+from service.model.recipe import Recipe
 from service.model.tensors import ImageLayout, Shape, TensorSpec
 
 _NUMERIC = "biuf"
 _EXACT_IN_FLOAT64 = 2**53
-_RAW = ("0..255", "caffe")
-_LARGEST: Mapping[NamedScale, float] = {"0..1": 1.5, "-1..1": 1.5, "torch": 10}
-"""Beyond these the numbers were not scaled; the scales of `_RAW` are told by numbers that all lie in -1..1."""
+_WIDE = 100
+"""A scale that makes pixels reach this far leaves them unscaled; numbers that all lie in -1..1 do not fit it."""
 
 
 def numbers_to_batch(array: NDArray[Any], spec: TensorSpec, layout: ImageLayout | None) -> NDArray[Any]:
@@ -37,16 +36,26 @@ def numbers_to_batch(array: NDArray[Any], spec: TensorSpec, layout: ImageLayout 
 
 def range_warning(batch: NDArray[Any], recipe: Recipe | None) -> str | None:
     """Return a warning where the range of posted numbers does not fit what the recipe scales pictures to."""
-    if recipe is None or isinstance(recipe.scale, MeanStd):
+    if recipe is None or recipe.samplewise_center or recipe.samplewise_std_normalization:
         return None
     # A picture is never scaled for an input of integers.
     scale = recipe.scale if batch.dtype.kind == "f" else "0..255"
     low, high = float(batch.min()), float(batch.max())
-    largest = max(-low, high)
-    is_raw = largest > 1 or high == low
-    if is_raw if scale in _RAW else largest <= _LARGEST[scale]:
+    if _reaches_alike((low, high), reach_of(scale)):
         return None
-    return f"The numbers range from {low:g} to {high:g}; this model takes {scale}. They were used as they came."
+    return (
+        f"The numbers range from {low:g} to {high:g}; this model takes {reach_in_words(scale)}. "
+        "They were used as they came."
+    )
+
+
+def _reaches_alike(found: Reach, taken: Reach) -> bool:
+    """Return whether numbers from `found` may have been scaled to `taken`: nothing lies far out, nor all close to 0."""
+    low, high = found
+    half = (taken[1] - taken[0]) / 2
+    if low < taken[0] - half or high > taken[1] + half:
+        return False
+    return 2 * half < _WIDE or max(-low, high) > 1 or low == high
 
 
 def _forms(spec: TensorSpec, layout: ImageLayout | None) -> list[Shape]:

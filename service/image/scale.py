@@ -1,4 +1,4 @@
-"""Owns scaling: 8-bit pixels -> the range a model was trained on, in float32 as Keras computes it."""
+"""Owns scaling: pixels in 0..255 -> the range a model was trained on, in float32 as Keras computes it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import MisfitError
-from service.model.recipe import MeanStd, NamedScale, Recipe
+from service.model.recipe import MeanStd, NamedScale, Recipe, Rescale
 
-Pixels = NDArray[np.uint8]
+Pixels = NDArray[Any]
 Scaled = NDArray[np.float32]
 
 # keras.applications.imagenet_utils, Keras 3.15: caffe is BGR without scaling, torch is RGB in 0..1 normalised.
@@ -20,11 +20,12 @@ _COLOURS = 3
 
 
 def scale(pixels: Pixels, recipe: Recipe, *, dtype: str) -> NDArray[Any]:
-    """Return `pixels` (height, width, channels; uint8) scaled by `recipe`, in `dtype`.
+    """Return `pixels` (height, width, channels; uint8, or float32 in 0..255) scaled by `recipe`, in `dtype`.
 
     A model that takes integers gets them raw, 0..255. `invert` comes first, as 255 - x; alpha is not inverted. Floats
-    are computed in float32, whatever `dtype`. "caffe" yields blue first from either order, and never turns twice.
-    Raises MisfitError where the scale is for other channels, or `dtype` cannot hold 0..255.
+    are computed in float32, whatever `dtype`. "caffe" yields blue first from either order, and never turns twice. The
+    `samplewise` options follow the scale, as in `ImageDataGenerator.standardize`. Raises MisfitError where the scale is
+    for other channels, or `dtype` cannot hold 0..255.
     """
     _check_channels(recipe, pixels.shape[-1])
     if recipe.invert:
@@ -33,11 +34,27 @@ def scale(pixels: Pixels, recipe: Recipe, *, dtype: str) -> NDArray[Any]:
         pixels = pixels[..., ::-1]
     if np.dtype(dtype).kind != "f":
         return _raw(pixels, dtype)
-    if isinstance(recipe.scale, MeanStd):
-        return _mean_std(pixels.astype(np.float32), recipe.scale).astype(dtype, copy=False)
     if recipe.scale == "caffe" and recipe.color == "rgb":
         pixels = pixels[..., ::-1]
-    return _SCALES[recipe.scale](pixels.astype(np.float32)).astype(dtype, copy=False)
+    values = _scaled(pixels.astype(np.float32), recipe)
+    return _standardized(values, recipe).astype(dtype, copy=False)
+
+
+def _scaled(values: Scaled, recipe: Recipe) -> Scaled:
+    if isinstance(recipe.scale, MeanStd):
+        return _mean_std(values, recipe.scale)
+    if isinstance(recipe.scale, Rescale):
+        return _rescaled(values, recipe.scale)
+    return _SCALES[recipe.scale](values)
+
+
+def _standardized(values: Scaled, recipe: Recipe) -> Scaled:
+    # keras.src.legacy.preprocessing.image.ImageDataGenerator.standardize, Keras 3.15, which centres where it divides.
+    if recipe.samplewise_center or recipe.samplewise_std_normalization:
+        values -= np.mean(values, keepdims=True)
+    if recipe.samplewise_std_normalization:
+        values /= np.std(values, keepdims=True) + 1e-6
+    return values
 
 
 def _check_channels(recipe: Recipe, channels: int) -> None:
@@ -53,7 +70,8 @@ def _check_channels(recipe: Recipe, channels: int) -> None:
 def _raw(pixels: Pixels, dtype: str) -> NDArray[Any]:
     if not np.can_cast(np.uint8, dtype):
         raise MisfitError(f"The model takes {dtype}, which cannot hold an image's 0..255; send numbers.")
-    return pixels.astype(dtype)
+    within = pixels if pixels.dtype == np.uint8 else np.clip(pixels, 0, 255)
+    return within.astype(dtype)
 
 
 def _inverted(pixels: Pixels) -> Pixels:
@@ -90,6 +108,12 @@ def _mean_std(values: Scaled, given: MeanStd) -> Scaled:
     values /= 255.0
     values -= np.asarray(given.mean, np.float32)
     values /= np.asarray(given.std, np.float32)
+    return values
+
+
+def _rescaled(values: Scaled, given: Rescale) -> Scaled:
+    values *= np.float32(given.factor)
+    values += np.float32(given.offset)
     return values
 
 

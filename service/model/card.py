@@ -5,6 +5,7 @@ from typing import Any
 
 from service.errors import SidecarError
 from service.model.description import Description, OutputFacts
+from service.model.guess import guesses_of
 from service.model.head import DEFAULT_THRESHOLD, TWO_CLASS_HEADS, Head, class_count, guess_head
 from service.model.hints import hints_of
 from service.model.input_card import InputCard, input_card
@@ -110,7 +111,8 @@ class ModelCard:
 def compose_card(facts: Description, sidecar: Sidecar, *, version: int, fingerprint: str, engine: str) -> ModelCard:
     """Merge the facts of a bundle with a sidecar; raise SidecarError where the two contradict each other."""
     _check_names(facts, sidecar)
-    inputs = tuple(input_card(one, sidecar) for one in facts.inputs)
+    guesses = guesses_of(facts)
+    inputs = tuple(input_card(one, sidecar, guess=guesses.get(one.spec.name)) for one in facts.inputs)
     outputs = tuple(_output_card(one, sidecar, is_only=len(facts.outputs) == 1) for one in facts.outputs)
     _check_labels_fit(outputs, sidecar)
     return ModelCard(
@@ -203,15 +205,7 @@ def _head_source(facts: OutputFacts, units: int) -> Source:
 
 
 def _warnings(inputs: tuple[InputCard, ...], outputs: tuple[OutputCard, ...]) -> list[str]:
-    notes = []
-    for one in inputs:
-        if one.layout is None:
-            notes.append(f"Input {one.spec.name} {list(one.spec.shape)} is no image; it is served for numbers only.")
-        elif one.recipe and one.recipe.source_of("scale") == "default":
-            notes.append(
-                f"How {one.spec.name} was scaled in training is not known: 0..1 is a default. "
-                "Say it in model.toml under [preprocessing] scale."
-            )
+    notes = [note for one in inputs for note in (*one.warnings, *one.notes)]
     notes += [
         f"Output {one.spec.name} is a map of shape {list(one.spec.shape)}: no classes; its numbers are given as they "
         "are."

@@ -5,25 +5,41 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from service.model.layers import Layer
+from service.model.recipe import NamedScale
 from service.model.tensors import ChannelOrder, TensorSpec
 
 
 @dataclass(frozen=True, slots=True)
 class InputFacts:
-    """One input: its tensor, its axis order, and whether the graph scales raw 0..255 values itself."""
+    """One input: its tensor, its axis order, and what the graph shows of the pictures that it takes.
+
+    `scale` is the range of pixels that its first layers are made for, such as "0..255" before a Rescaling(1/255); None
+    where they do not tell. `resizes_itself` says that it takes pictures of any size and resizes or crops them inside.
+    """
 
     spec: TensorSpec
     order: ChannelOrder = "channels_last"
-    scales_itself: bool = False
+    scale: NamedScale | None = None
+    resizes_itself: bool = False
+
+    @property
+    def scales_itself(self) -> bool:
+        """Return whether the graph brings raw 0..255 values down itself."""
+        return self.scale == "0..255"
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {"spec": self.spec.to_json(), "order": self.order, "scales_itself": self.scales_itself}
+        return {
+            "spec": self.spec.to_json(),
+            "order": self.order,
+            "scale": self.scale,
+            "resizes_itself": self.resizes_itself,
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "InputFacts":
         """Read what `to_json` wrote."""
-        return cls(TensorSpec.from_json(data["spec"]), data["order"], data["scales_itself"])
+        return cls(TensorSpec.from_json(data["spec"]), data["order"], data["scale"], data["resizes_itself"])
 
 
 @dataclass(frozen=True, slots=True)

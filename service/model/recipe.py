@@ -8,12 +8,14 @@ from service.model.tensors import ImageLayout
 
 Source = Literal["sidecar", "graph", "guess", "default"]
 Color = Literal["rgb", "bgr", "grayscale", "rgba"]
-Resize = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
+Resize = Literal[
+    "nearest", "bilinear", "bicubic", "lanczos", "box", "hamming",
+    "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic",
+]  # fmt: skip
 Fit = Literal["stretch", "crop", "pad"]
 NamedScale = Literal["0..255", "0..1", "-1..1", "caffe", "torch"]
 
 COLORS: tuple[Color, ...] = ("rgb", "bgr", "grayscale", "rgba")
-RESIZES: tuple[Resize, ...] = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 FITS: tuple[Fit, ...] = ("stretch", "crop", "pad")
 NAMED_SCALES: tuple[NamedScale, ...] = ("0..255", "0..1", "-1..1", "caffe", "torch")
 COLOR_OF_CHANNELS: Mapping[int, Color] = {1: "grayscale", 3: "rgb", 4: "rgba"}
@@ -27,14 +29,25 @@ class MeanStd:
     std: tuple[float, ...]
 
 
-Scale = NamedScale | MeanStd
+@dataclass(frozen=True, slots=True)
+class Rescale:
+    """Scale as x * factor + offset: `rescale` of `ImageDataGenerator`, and the arithmetic of a `Rescaling` layer."""
+
+    factor: float
+    offset: float = 0.0
+
+
+Scale = NamedScale | MeanStd | Rescale
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How an encoded image becomes one input; `size` is (height, width) in pixels, None where the image's own.
 
-    `sources` maps a field's name to where its value came from; a field it lacks is a default.
+    `shortest_edge` resizes to that many pixels on the shorter side first, and the centre of `size` is then cut out.
+    `antialias` widens TensorFlow's filters where they shrink. `samplewise_center` and `samplewise_std_normalization`
+    take the mean off each scaled picture, and divide by its standard deviation. `sources` maps a field's name to where
+    its value came from; a field it lacks is a default.
     """
 
     color: Color
@@ -45,6 +58,10 @@ class Recipe:
     scale: Scale = "0..1"
     invert: bool = False
     exif: bool = False
+    antialias: bool = False
+    shortest_edge: int | None = None
+    samplewise_center: bool = False
+    samplewise_std_normalization: bool = False
     sources: Mapping[str, Source] = field(default_factory=dict)
 
     def source_of(self, name: str) -> Source:
@@ -57,9 +74,15 @@ class Recipe:
         return replace(self, **values, sources=sources)
 
     def to_json(self) -> dict[str, Any]:
-        """Return each field with its value and source, as the model card shows them."""
-        names = [one.name for one in fields(self) if one.name != "sources"]
+        """Return each field with its value and source, as the model card shows them; seldom ones only where set."""
+        names = [one.name for one in fields(self) if one.name != "sources" and self._is_shown(one.name)]
         return {name: {"value": _plain(getattr(self, name)), "source": self.source_of(name)} for name in names}
+
+    def _is_shown(self, name: str) -> bool:
+        return name not in _SELDOM or bool(getattr(self, name)) or name in self.sources
+
+
+_SELDOM = ("antialias", "shortest_edge", "samplewise_center", "samplewise_std_normalization")
 
 
 def default_recipe(layout: ImageLayout) -> Recipe:
@@ -73,11 +96,6 @@ def default_recipe(layout: ImageLayout) -> Recipe:
 def _plain(value: Any) -> Any:
     if isinstance(value, MeanStd):
         return {"mean": list(value.mean), "std": list(value.std)}
+    if isinstance(value, Rescale):
+        return {"factor": value.factor, "offset": value.offset}
     return list(value) if isinstance(value, tuple) else value
-
-
-RECIPE_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "keras.load_img": {"resize": "nearest"},
-    "raw": {"scale": "0..255"},
-}
-"""The recipes that can be named, with what naming one implies: `keras.load_img` resizes to nearest by default."""

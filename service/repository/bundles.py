@@ -23,7 +23,7 @@ import service
 from service.errors import BrokenModelError, BuildInterruptedError
 from service.model.description import Description
 
-BUNDLE_FORMAT = 2
+BUNDLE_FORMAT = 3
 GRAPH = "model.tflite"
 _FACTS = "bundle.json"
 _PROBES = "probes.npz"

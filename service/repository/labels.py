@@ -3,18 +3,14 @@
 A nearer file wins over a farther one. Files that lie equally near must agree: none of them is better than the other.
 """
 
-import os
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 from service.errors import SidecarError
+from service.repository.beside import MAX_SIDECAR_BYTES, files_beside, read_text
 from service.repository.label_forms import ID2LABEL, labels_of_json, labels_of_lines
-from service.repository.saved import stem_of
 from service.repository.sources import Source
 
-MAX_SIDECAR_BYTES = 4 * 2**20
 HUGGING_FACE_CONFIG = "config.json"
 LABEL_FILES = (
     "labels.txt",
@@ -27,7 +23,6 @@ LABEL_FILES = (
     "imagenet_class_index.json",
     HUGGING_FACE_CONFIG,
 )
-_SEPARATORS = (".", "_", "-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +39,8 @@ def find_labels(source: Source) -> LabelFile | None:
     Nearest is a file named after the saved one (`flowers.labels.txt` beside `flowers.keras`), then the model's own
     folders. Raises SidecarError where a file cannot be used, or where two that lie equally near disagree.
     """
-    places = [
-        (source.path.parent, _named_after(source)),
-        *((folder, LABEL_FILES) for folder in reversed(source.folders)),
-    ]
-    for folder, names in places:
-        found = [read_labels(path) for path in _label_files(folder, names)]
+    for paths in files_beside(source, LABEL_FILES):
+        found = [read_labels(path) for path in paths if not _is_of_another_tool(path)]
         if found:
             return _agreed(found)
     return None
@@ -65,34 +56,6 @@ def read_labels(path: Path) -> LabelFile:
     if not labels:
         raise SidecarError(f"{path.name} holds no labels; give one per class, or remove it.")
     return LabelFile(path.name, tuple(labels))
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a file that a user put beside a model; raises SidecarError where it cannot be read."""
-    try:
-        if path.stat().st_size > MAX_SIDECAR_BYTES:
-            raise SidecarError(f"{path.name} is larger than {MAX_SIDECAR_BYTES} bytes.")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SidecarError(f"{path.name} is not UTF-8 text.") from error
-    except OSError as error:
-        raise SidecarError(f"{path.name} cannot be read: {error.strerror}.") from error
-
-
-def _named_after(source: Source) -> list[str]:
-    stem = source.path.name if source.saved.is_program else stem_of(source.path)
-    return [f"{stem}{separator}{name}" for separator, name in product(_SEPARATORS, LABEL_FILES)]
-
-
-def _label_files(folder: Path, names: Iterable[str]) -> list[Path]:
-    # One listing: asking for each name would be some forty questions at each look, slow on a network drive.
-    try:
-        with os.scandir(folder) as entries:
-            there = {entry.name for entry in entries}
-    except OSError:
-        return []  # a model has more places than folders: `flowers/` need not be there beside `flowers.keras`
-    paths = [folder / name for name in names if name in there]
-    return [path for path in paths if path.is_file() and not _is_of_another_tool(path)]
 
 
 def _is_of_another_tool(path: Path) -> bool:

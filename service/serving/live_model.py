@@ -29,6 +29,11 @@ class LiveModel:
     engine: Engine
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """Return the model's name and version."""
+        return self.card.name, self.card.version
+
     def run(self, inputs: Arrays, *, deadline: float) -> tuple[dict[str, NDArray[Any]], float]:
         """Run a batch of any size in chunks; return outputs by name and the seconds spent waiting.
 

@@ -2,32 +2,19 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import DeadlineExceededError, MisfitError, RequestError, TooLargeError
+from service.errors import DeadlineExceededError, RequestError, TooLargeError
 from service.image.decode import ImageLimits
-from service.image.pipeline import picture_to_input
-from service.image.reshape import numbers_to_batch, range_warning
-from service.model.card import ModelCard, OutputCard
+from service.model.card import OutputCard
 from service.model.head import Answer, PlainNumbers, as_numbers, interpret
-from service.model.input_card import InputCard
-from service.serving.examples import (
-    ANY_INPUT,
-    Example,
-    Numbers,
-    Origin,
-    Part,
-    Picture,
-    Prediction,
-    Result,
-    Timings,
-    Unusable,
-)
+from service.serving.examples import Example, Origin, Prediction, Result, Timings
 from service.serving.live_model import LiveModel
+from service.serving.preparation import Prepared, filename_of, prepare
+from service.serving.statistics import Recorder, recorded
 
 GATHERED_BYTES = 64 * 2**20
 """Decoded pictures held at a time; a request with more is answered in several runs."""
@@ -41,9 +28,10 @@ MAP_NUMBERS = 10_000_000
 class Predictor:
     """Answers examples with live models."""
 
-    def __init__(self, *, limits: ImageLimits, max_examples: int) -> None:
+    def __init__(self, *, limits: ImageLimits, max_examples: int, recorder: Recorder | None = None) -> None:
         self._limits = limits
         self._max_examples = max_examples
+        self._recorder = recorder
 
     def predict(self, model: LiveModel, examples: Iterable[Example], *, top_k: int, deadline: float) -> Result:
         """Answer each example; one that cannot be answered carries its error and the others are answered.
@@ -52,31 +40,13 @@ class Predictor:
         TooLargeError where the request holds more than `max_examples` examples.
         """
         run = _Run(model, self._limits, self._max_examples, top_k, deadline)
-        for example in examples:
-            run.add(example)
-        run.flush()
-        return Result(model.card, tuple(run.predictions), run.timings)
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """One part of a request as arrays by input name, each (n, *item) with the same n."""
-
-    origin: Origin
-    arrays: Mapping[str, NDArray[Any]]
-    warnings: tuple[str, ...]
-
-    @property
-    def count(self) -> int:
-        return len(next(iter(self.arrays.values())))
-
-    @property
-    def nbytes(self) -> int:
-        return sum(array.nbytes for array in self.arrays.values())
-
-    @property
-    def shapes(self) -> tuple[tuple[int, ...], ...]:
-        return tuple(array.shape[1:] for array in self.arrays.values())
+        with recorded(self._recorder, model.key) as record:
+            for example in examples:
+                run.add(example)
+            run.flush()
+            result = Result(model.card, tuple(run.predictions), run.timings)
+            record(result.answered, result.timings)
+        return result
 
 
 class _Run:
@@ -92,7 +62,7 @@ class _Run:
         self._map_numbers = 0
         self._top_k = top_k
         self._deadline = deadline
-        self._gathered: list[_Prepared] = []
+        self._gathered: list[Prepared] = []
         self._held = 0
 
     def add(self, example: Example) -> None:
@@ -100,10 +70,10 @@ class _Run:
         self._check_time()
         began = time.monotonic()
         try:
-            prepared = self._prepare(example)
+            prepared = prepare(example, self._model.card, limits=self._limits)
         except RequestError as error:
             self.flush()
-            self.predictions.append(Prediction(Origin(_filename(example)), error=error))
+            self.predictions.append(Prediction(Origin(filename_of(example)), error=error))
             return
         finally:
             self.timings.decode += time.monotonic() - began
@@ -122,7 +92,7 @@ class _Run:
             rows = {name: array[start : start + step] for name, array in batch.items()}
             self._answer(rows, sources[start : start + step])
 
-    def _gather(self, prepared: _Prepared) -> None:
+    def _gather(self, prepared: Prepared) -> None:
         if self._gathered and self._gathered[0].shapes != prepared.shapes:
             self.flush()
         self._gathered.append(prepared)
@@ -130,7 +100,7 @@ class _Run:
         if self._held > GATHERED_BYTES:
             self.flush()
 
-    def _answer(self, rows: Mapping[str, NDArray[Any]], sources: list[_Prepared]) -> None:
+    def _answer(self, rows: Mapping[str, NDArray[Any]], sources: list[Prepared]) -> None:
         try:
             outputs = self._infer(rows)
         except RequestError as error:  # a size that the model cannot run on: no fault of the other examples
@@ -169,36 +139,6 @@ class _Run:
             )
         self._map_numbers += sum(outputs[name].size for name in self._maps)
 
-    def _prepare(self, example: Example) -> _Prepared:
-        _check_names(example, self._model.card)
-        arrays: dict[str, NDArray[Any]] = {}
-        origin, warnings = Origin(_filename(example)), []
-        for one in self._model.card.inputs:
-            part = _readable(example.parts.get(one.spec.name, example.parts.get(ANY_INPUT)))
-            if isinstance(part, Picture):
-                arrays[one.spec.name], origin = self._decoded(part, one)
-            else:
-                arrays[one.spec.name] = numbers_to_batch(part.array, one.spec, one.layout)
-                warnings.append(range_warning(arrays[one.spec.name], one.recipe))
-        _check_counts(arrays)
-        return _Prepared(origin, arrays, tuple(filter(None, warnings)))
-
-    def _decoded(self, picture: Picture, card: InputCard) -> tuple[NDArray[Any], Origin]:
-        if card.layout is None or card.recipe is None:
-            raise MisfitError(
-                f"Input {card.spec.name} of shape {list(card.spec.shape)} takes no pictures; send numbers."
-            )
-        prepared = picture_to_input(
-            picture.data, recipe=card.recipe, layout=card.layout, dtype=card.spec.dtype, limits=self._limits
-        )
-        return prepared.array[np.newaxis], Origin(picture.filename, prepared.format, prepared.size)
-
-
-def _readable(part: Part | None) -> Any:
-    if isinstance(part, Unusable):
-        raise part.error
-    return part
-
 
 def _stacked(arrays: list[NDArray[Any]]) -> NDArray[Any]:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
@@ -208,25 +148,3 @@ def _answers(rows: NDArray[Any], output: OutputCard, top_k: int) -> list[Answer]
     if output.classes is None:
         return as_numbers(rows)
     return interpret(rows, head=output.head, labels=output.labels, top_k=top_k, threshold=output.threshold)
-
-
-def _filename(example: Example) -> str | None:
-    return next((part.filename for part in example.parts.values() if isinstance(part, Picture | Numbers)), None)
-
-
-def _check_names(example: Example, card: ModelCard) -> None:
-    """Raise MisfitError unless the example feeds every input and names no other."""
-    known = [one.spec.name for one in card.inputs]
-    unknown = [name for name in example.parts if name not in (ANY_INPUT, *known)]
-    if unknown:
-        raise MisfitError(f"There is no input {unknown[0]!r}; this model has {', '.join(known)}.")
-    missing = [name for name in known if name not in example.parts and ANY_INPUT not in example.parts]
-    if missing:
-        raise MisfitError(f"Nothing was sent for input {', '.join(missing)}; this model has {', '.join(known)}.")
-
-
-def _check_counts(arrays: Mapping[str, NDArray[Any]]) -> None:
-    counts = {name: len(array) for name, array in arrays.items()}
-    if len(set(counts.values())) > 1:
-        listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
-        raise MisfitError(f"The inputs have different numbers of examples ({listed}); send as many for each.")

@@ -188,8 +188,17 @@ def test_a_nested_model_shows_its_layers_under_its_name(build: Build) -> None:
         ([layers.Rescaling(1 / 127.5, offset=-1)], "0..255", "graph"),
         ([layers.Resizing(8, 8), layers.RandomFlip(), layers.Rescaling(1 / 255)], "0..255", "graph"),
         ([layers.Normalization(mean=[120.0, 115.0, 100.0], variance=[60.0, 60.0, 60.0])], "0..255", "graph"),
-        ([layers.Rescaling(2.0, offset=-1)], "0..1", "default"),
-        ([layers.Normalization(mean=[0.5, 0.5, 0.5], variance=[0.1, 0.1, 0.1])], "0..1", "default"),
+        ([layers.Rescaling(2.0, offset=-1)], "0..1", "graph"),
+        ([layers.Rescaling(255.0)], "0..1", "graph"),
+        ([layers.Rescaling(127.5, offset=127.5)], "-1..1", "graph"),
+        ([layers.Rescaling(0.5, offset=0.5)], "-1..1", "graph"),
+        ([layers.Rescaling(255.0), layers.Rescaling(1 / 127.5, offset=-1)], "0..1", "graph"),
+        ([layers.Normalization(mean=[0.5, 0.5, 0.5], variance=[0.1, 0.1, 0.1])], "0..1", "graph"),
+        ([layers.Normalization(mean=[0.485, 0.456, 0.406], variance=[0.0524, 0.0502, 0.0506])], "0..1", "graph"),
+        ([layers.Rescaling(2.0, offset=-1), layers.Normalization(mean=[0.1], variance=[0.3])], "0..1", "graph"),
+        ([layers.Normalization(mean=[-0.1, 0.0, 0.1], variance=[0.3, 0.3, 0.3])], "0..1", "default"),
+        ([layers.Rescaling(1.0)], "0..1", "default"),
+        ([layers.Rescaling(0.5)], "0..1", "default"),
         ([], "0..1", "default"),
     ],
 )
@@ -339,6 +348,29 @@ def test_weights_that_are_not_numbers_are_refused(build: Build) -> None:
         build(model)
 
 
+@pytest.mark.parametrize("inside", [[layers.Resizing(12, 10)], [layers.Rescaling(1 / 255), layers.CenterCrop(6, 6)]])
+def test_a_model_that_resizes_itself_is_given_pictures_at_their_own_size(build: Build, inside: list[Any]) -> None:
+    inside = [type(one).from_config(one.get_config()) for one in inside]
+    model = sequential(keras.Input((None, None, 3)), *inside, layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(3))
+    live = build(model)
+    recipe = live.card.inputs[0].recipe
+
+    assert recipe is not None
+    assert (recipe.size, recipe.source_of("size")) == ((None, None), "graph")
+    for size in ((20, 31), (7, 9)):
+        assert_answers_as_keras(live, model, (2, *size, 3))
+
+
+def test_a_model_of_free_size_that_pools_is_not_said_to_resize(build: Build) -> None:
+    model = sequential(
+        keras.Input((None, None, 3)), layers.Conv2D(2, 3), layers.GlobalAveragePooling2D(), layers.Dense(3)
+    )
+    recipe = build(model).card.inputs[0].recipe
+
+    assert recipe is not None
+    assert recipe.source_of("size") == "default"
+
+
 def test_scaling_is_found_for_each_input_by_itself(build: Build) -> None:
     one, other = keras.Input((6, 6, 3), name="one"), keras.Input((6, 6, 3), name="other")
     scaled = layers.Rescaling(1 / 255)(one)
@@ -369,6 +401,8 @@ def test_preprocess_input_written_into_the_graph_is_not_done_twice(build: Build,
         (lambda image: keras.ops.divide(image, x2=255), "0..255"),
         (lambda image: image[..., ::-1] - np.array([104.0, 117.0, 124.0], "float32"), "0..255"),
         (lambda image: image * 2 - 1, "0..1"),
+        (lambda image: image - 0.5, "0..1"),
+        (lambda image: image * 127.5 + 127.5, "-1..1"),
         (lambda image: (image - 0.45) / 0.225, "0..1"),
         (lambda image: image * 255 / 127.5 - 1, "0..1"),
         (lambda image: 1 - image, "0..1"),

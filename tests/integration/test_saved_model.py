@@ -224,20 +224,22 @@ def test_a_free_size_stays_free(build: Build, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scaling", "is_raw"),
+    ("scaling", "taken"),
     [
-        (lambda: keras.layers.Rescaling(1 / 255), True),
-        (lambda: keras.layers.Rescaling(1 / 127.5, offset=-1), True),
-        (lambda: keras.layers.Normalization(mean=[120.0, 110, 100], variance=[60.0**2] * 3), True),
-        (lambda: keras.layers.Normalization(mean=[0.48, 0.45, 0.4], variance=[0.2**2] * 3), False),
-        (lambda: keras.layers.Rescaling(2.0, offset=-1), False),
+        (lambda: keras.layers.Rescaling(1 / 255), "0..255"),
+        (lambda: keras.layers.Rescaling(1 / 127.5, offset=-1), "0..255"),
+        (lambda: keras.layers.Normalization(mean=[120.0, 110, 100], variance=[60.0**2] * 3), "0..255"),
+        (lambda: keras.layers.Normalization(mean=[0.48, 0.45, 0.4], variance=[0.2**2] * 3), "0..1"),
+        (lambda: keras.layers.Rescaling(2.0, offset=-1), "0..1"),
+        (lambda: keras.layers.Rescaling(255.0), "0..1"),
+        (lambda: keras.layers.Rescaling(0.5), None),
     ],
 )
-def test_scaling_in_the_graph_is_seen(tmp_path: Path, scaling: Callable[[], Any], is_raw: bool) -> None:
+def test_scaling_in_the_graph_is_seen(tmp_path: Path, scaling: Callable[[], Any], taken: str | None) -> None:
     rest = [keras.layers.Resizing(8, 8), scaling(), keras.layers.Conv2D(4, 3), keras.layers.Flatten()]
     model = keras.Sequential([keras.Input((16, 16, 3)), *rest, keras.layers.Dense(3)])
 
-    assert read(exported(model, tmp_path / "net")).inputs[0].scales_itself is is_raw
+    assert read(exported(model, tmp_path / "net")).inputs[0].scale == taken
 
 
 def test_a_picture_for_a_graph_that_scales_is_not_scaled_before(build: Build, tmp_path: Path) -> None:

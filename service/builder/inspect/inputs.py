@@ -1,9 +1,9 @@
-"""Owns what a model's inputs are: tensors, axis order, and whether the graph scales raw 0..255 values itself."""
+"""Owns what a model's inputs are: tensors, axis order, and what its first layers make of pictures themselves."""
 
 from typing import Any
 
 from service.builder.inspect.graph import calls_of, dtype_of, input_names, walk
-from service.builder.inspect.scaling import takes_raw_pixels
+from service.builder.inspect.scaling import resizes_itself, scale_taken
 from service.model.description import InputFacts
 from service.model.tensors import ChannelOrder, TensorSpec
 
@@ -18,7 +18,8 @@ def input_facts(model: Any) -> tuple[InputFacts, ...]:
         InputFacts(
             TensorSpec(name, tuple(tensor.shape), dtype_of(tensor)),
             order,
-            takes_raw_pixels(taken, calls),
+            scale_taken(taken, calls),
+            None in tensor.shape[1:] and resizes_itself(taken, calls),
         )
         for name, tensor, taken in zip(input_names(model), model.inputs, calls.inputs, strict=True)
     )

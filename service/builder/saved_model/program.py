@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from service.builder.convert import convert_function
 from service.builder.program import Facts
 from service.builder.saved_model.flat import FlatGraph, Function, Tensors, weights_in
-from service.builder.saved_model.reading import activation_of, channel_order, head_of, takes_raw_pixels
+from service.builder.saved_model.reading import activation_of, channel_order, head_of, scale_taken
 from service.builder.verify import FREE_SIDES
 from service.engine.base import Arrays
 from service.model.description import InputFacts, OutputFacts
@@ -83,7 +83,7 @@ class SavedModelProgram:
     def _input_facts(self) -> tuple[InputFacts, ...]:
         tensors = [self._graph.inputs[one.name] for one in self.inputs]
         return tuple(
-            InputFacts(spec, channel_order(tensor), takes_raw_pixels(tensor, self._graph))
+            InputFacts(spec, channel_order(tensor), scale_taken(tensor, self._graph))
             for spec, tensor in zip(self.inputs, tensors, strict=True)
         )
 

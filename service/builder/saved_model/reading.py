@@ -3,10 +3,12 @@
 The rules are those by which `service.builder.inspect` reads Keras layers, for TensorFlow's operations.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
-from service.builder.inspect.line import Line, arithmetic_step
+from service.builder.inspect.line import Line, arithmetic_step, taken_by
 from service.builder.saved_model.flat import FlatGraph
+from service.model.recipe import NamedScale
 from service.model.tensors import ChannelOrder
 
 _SAME_VALUES = (
@@ -107,20 +109,20 @@ def _transposed(operation: Any, axes: tuple[int, ...]) -> tuple[int, ...]:
     return axes if places is None or len(places) != len(axes) else tuple(axes[place] for place in places)
 
 
-def takes_raw_pixels(tensor: Any, graph: FlatGraph) -> bool:
-    """Return whether one of the ways from an input, followed through cropping and resizing, scales raw pixels."""
-    return any(_is_raw_way(taker, tensor, Line(), graph) for taker in tensor.consumers())
+def scale_taken(tensor: Any, graph: FlatGraph) -> NamedScale | None:
+    """Return the range of pixels that an input takes, by the ways from it through cropping and resizing."""
+    return taken_by(_ways(tensor, Line(), graph))
 
 
-def _is_raw_way(operation: Any, tensor: Any, line: Line, graph: FlatGraph) -> bool:
-    if operation.type not in _SAME_PIXELS:
-        step = _step(operation, tensor, graph)
-        if step is None:
-            return False
-        line = line.then(*step)
-    if line.is_of_raw:
-        return True
-    return any(_is_raw_way(taker, one, line, graph) for one in operation.outputs for taker in one.consumers())
+def _ways(tensor: Any, line: Line, graph: FlatGraph) -> Iterator[NamedScale | None]:
+    for operation in tensor.consumers():
+        step = (1.0, 0.0) if operation.type in _SAME_PIXELS else _step(operation, tensor, graph)
+        after = line if step is None else line.then(*step)
+        if step is None or after.is_of_raw:
+            yield after.taken if operation.type != "Shape" else None
+        else:
+            for given in operation.outputs:
+                yield from _ways(given, after, graph)
 
 
 def _step(operation: Any, tensor: Any, graph: FlatGraph) -> tuple[float, float] | None:

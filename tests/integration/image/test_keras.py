@@ -12,7 +12,8 @@ from PIL import Image
 from service.image.decode import ImageLimits
 from service.image.pipeline import picture_to_input
 from service.image.scale import scale
-from service.model.recipe import FITS, RESIZES, Color, MeanStd, NamedScale, Recipe, Resize
+from service.model.recipe import FITS, Color, MeanStd, NamedScale, Recipe, Resize
+from service.model.recipes import RESIZES_OF
 from service.model.tensors import ImageLayout, image_layout
 from tests.pictures import encoded, noise
 
@@ -59,7 +60,7 @@ def test_every_colour_is_that_of_load_img(mode: str, color: Color) -> None:
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P"])
 @pytest.mark.parametrize("color", CHANNELS)
-@pytest.mark.parametrize("method", RESIZES)
+@pytest.mark.parametrize("method", RESIZES_OF["pillow"])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("keeps", [False, True])
 def test_every_resize_is_that_of_load_img(

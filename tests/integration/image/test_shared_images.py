@@ -7,7 +7,7 @@ import pytest
 
 from service.errors import TooLargeError, UndecodableImageError
 from service.image.colour import to_colour
-from service.image.decode import ImageLimits, decode
+from service.image.decode import ImageLimits, OpenedImage, open_image, refusing
 from service.image.pipeline import picture_to_input
 from service.model.recipe import COLOR_OF_CHANNELS, Recipe
 from service.model.tensors import ImageLayout
@@ -16,6 +16,14 @@ from service.model.tensors import ImageLayout
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
 LIMITS = ImageLimits()
+
+
+def decode(data: bytes) -> OpenedImage:
+    """Return an image opened and decoded, as the pipeline does it."""
+    opened = open_image(data, limits=LIMITS)
+    with refusing(opened.format, LIMITS):
+        opened.load()
+    return opened
 
 
 def files(shared: Path, folder: str = "") -> list[Path]:
@@ -42,19 +50,19 @@ def test_every_file_becomes_a_picture_or_is_refused(shared: Path, channels: int)
 def test_every_corrupt_png_is_refused(shared: Path) -> None:
     for file in files(shared, "pngsuite/corrupt"):
         with pytest.raises(UndecodableImageError):
-            decode(file.read_bytes(), limits=LIMITS)
+            decode(file.read_bytes())
 
 
 def test_every_sound_png_is_decoded(shared: Path) -> None:
     for folder in ("pngsuite/primary", "pngsuite/16bit", "pngsuite/unused"):
         for file in files(shared, folder):
-            assert decode(file.read_bytes(), limits=LIMITS).format == "PNG"
+            assert decode(file.read_bytes()).format == "PNG"
 
 
 @pytest.mark.parametrize("color", ["rgb", "grayscale"])
 def test_no_picture_of_sixteen_bits_turns_white(shared: Path, color: str) -> None:
     for file in files(shared, "pngsuite/16bit"):
-        image = decode(file.read_bytes(), limits=LIMITS).image
+        image = decode(file.read_bytes()).header
         pixels = np.asarray(to_colour(image, "rgb" if color == "rgb" else "grayscale"))
         assert (pixels == 255).mean() < 0.9, file.name
         assert len(np.unique(pixels)) > 2, file.name
@@ -66,7 +74,7 @@ def test_sixteen_bits_are_those_of_tensorflow(shared: Path) -> None:
         data = file.read_bytes()
         expected = tensorflow.io.decode_png(data, channels=3).numpy()
 
-        found = np.asarray(to_colour(decode(data, limits=LIMITS).image, "rgb"))
+        found = np.asarray(to_colour(decode(data).header, "rgb"))
 
         assert np.array_equal(found, expected), file.name
 

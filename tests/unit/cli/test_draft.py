@@ -38,7 +38,7 @@ MODELS = {
     "logits": facts(answers(5, activation="linear")),
     "one sigmoid": facts(answers(1, activation="sigmoid")),
     "several sigmoids": facts(answers(4, activation="sigmoid")),
-    "a flat input that scales itself": facts(takes(784, scales_itself=True)),
+    "a flat input that scales itself": facts(takes(784, scale="0..255")),
     "channels first": facts(takes(3, 8, 9, order="channels_first")),
     "numbers": facts(takes(20)),
     "a map": facts(answers(8, 8, 2)),
@@ -96,13 +96,18 @@ def lines(card: ModelCard) -> dict[str, str]:
 def test_guesses_and_defaults_stand_out() -> None:
     told = lines(card_of(facts(answers(5, activation="linear"))))
 
-    assert {key for key, words in told.items() if words.startswith("CHECK")} == {"scale", "resize", "fit", "head"}
-    assert told["scale"] == "CHECK, a default: 0..255 | 0..1 | -1..1 | caffe | torch | { mean = [..], std = [..] }"
+    assert {key for key, words in told.items() if words.startswith("CHECK")} == {
+        *("scale", "resize", "fit", "recipe", "head"),
+    }
+    assert told["scale"] == (
+        "CHECK, a default: 0..255 | 0..1 | -1..1 | caffe | torch | { mean = [..], std = [..] } | "
+        "{ factor = .., offset = .. }"
+    )
     assert told["head"].startswith("CHECK, a guess: softmax | logits | ")
 
 
 def test_what_the_model_tells_is_said_to_be_told_by_it() -> None:
-    told = lines(card_of(facts(takes(28, 28, 1, scales_itself=True))))
+    told = lines(card_of(facts(takes(28, 28, 1, scale="0..255"))))
 
     assert {key for key, words in told.items() if words == "from the model"} == {"scale", "color", "size", "head"}
 

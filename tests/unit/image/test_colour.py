@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.errors import UndecodableImageError
-from service.image.colour import to_colour, upright
-from service.image.decode import ImageLimits, decode
+from service.image.colour import orientation_of, to_colour, upright, upright_pixels
+from service.image.decode import ImageLimits, open_image
 from service.model.recipe import Color
 from tests.pictures import noise
 
@@ -22,7 +22,7 @@ def reopened(image: Image.Image, kind: str, **options: Any) -> Image.Image:
     """Return `image` after a walk through a file of `kind`."""
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
-    return decode(buffer.getvalue(), limits=ImageLimits()).image
+    return open_image(buffer.getvalue(), limits=ImageLimits()).load()
 
 
 def deep(values: NDArray[Any], kind: str = "PNG") -> Image.Image:
@@ -99,7 +99,7 @@ def test_twelve_bits_keep_their_high_byte() -> None:
     )
     data = b"II*\0" + struct.pack("<L", 12) + bytes.fromhex("123FFF00") + directory + struct.pack("<L", 0)
 
-    image = decode(data, limits=ImageLimits()).image
+    image = open_image(data, limits=ImageLimits()).load()
 
     assert np.asarray(to_colour(image, "grayscale")).tolist() == [[0x12, 0xFF]]
 
@@ -138,9 +138,20 @@ def test_a_picture_is_turned_as_its_orientation_says(kind: str, orientation: int
     exif[0x0112] = orientation
     options = {"lossless": True} if kind == "WEBP" else {}
 
-    found = to_colour(upright(reopened(image, kind, exif=exif, **options)), "grayscale")
+    opened = reopened(image, kind, exif=exif, **options)
+    found = to_colour(upright(opened, orientation_of(opened)), "grayscale")
 
     assert np.asarray(found).tolist() == TURNED.get(orientation, TURNED[1])
+
+
+@pytest.mark.parametrize("orientation", [None, *range(2, 9)])
+def test_pixels_are_turned_as_images_are(orientation: int | None) -> None:
+    pixels = noise(5, 7, 3)
+
+    found = upright_pixels(pixels, orientation)
+
+    assert np.array_equal(found, np.asarray(upright(Image.fromarray(pixels), orientation)))
+    assert found.flags.c_contiguous
 
 
 @pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0junkjunkjunk"])
@@ -148,4 +159,4 @@ def test_a_picture_is_turned_as_its_orientation_says(kind: str, orientation: int
 def test_damaged_exif_turns_nothing(exif: bytes) -> None:
     image = reopened(Image.fromarray(np.array(TURNED[1], np.uint8)), "JPEG", exif=exif)
 
-    assert upright(image).size == (3, 2)
+    assert orientation_of(image) is None

@@ -14,10 +14,20 @@ from PIL import Image, ImageFile
 
 from service.errors import RequestError, TooLargeError, UndecodableImageError
 from service.image.bombs import MAX_SCANS
-from service.image.decode import FORMATS, ImageLimits, decode, sniff
+from service.image.decode import FORMATS, ImageLimits, OpenedImage, open_image, refusing, sniff
 from tests.pictures import encoded, noise
 
 LIMITS = ImageLimits()
+
+
+def decode(data: bytes, *, limits: ImageLimits) -> OpenedImage:
+    """Return an image opened and decoded, as the pipeline does it."""
+    opened = open_image(data, limits=limits)
+    with refusing(opened.format, limits):
+        opened.load()
+    return opened
+
+
 SAVED = {kind: encoded(noise(20, 30, 3), kind) for kind in FORMATS}
 
 
@@ -42,8 +52,8 @@ def test_each_accepted_format_is_recognised_and_decoded(kind: str) -> None:
     decoded = decode(SAVED[kind], limits=LIMITS)
 
     assert sniff(SAVED[kind]) == decoded.format == kind
-    assert decoded.size == (20, 30)
-    assert decoded.image.size == (30, 20)
+    assert decoded.header.size == (30, 20)
+    assert decoded.header.load() is not None
 
 
 @pytest.mark.parametrize("data", [b"", b"BM", b"BM is how this text begins, long enough", b"RIFF1234WAVE", b"\xff\xd8"])
@@ -132,7 +142,7 @@ def test_of_several_frames_the_first_is_taken(kind: str) -> None:
     options: dict[str, Any] = {"lossless": True} if kind == "WEBP" else {}
     frames[0].save(buffer, kind, save_all=True, append_images=frames[1:], **options)
 
-    image = decode(buffer.getvalue(), limits=LIMITS).image
+    image = decode(buffer.getvalue(), limits=LIMITS).header
 
     assert image.convert("RGB").getpixel((0, 0)) == (255, 0, 0)
 
@@ -160,7 +170,7 @@ def test_scans_behind_a_marker_without_a_length_are_counted_too() -> None:
 def test_what_follows_a_jpeg_is_not_counted_as_its_scans() -> None:
     data = SAVED["JPEG"] + b"\xff\xda" * 1000
 
-    assert decode(data, limits=LIMITS).size == (20, 30)
+    assert decode(data, limits=LIMITS).header.size == (30, 20)
 
 
 def test_what_lies_inside_a_jpegs_segments_is_not_counted_as_its_scans() -> None:
@@ -168,7 +178,7 @@ def test_what_lies_inside_a_jpegs_segments_is_not_counted_as_its_scans() -> None
     data = SAVED["JPEG"]
     data = data[:2] + b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment + data[2:]
 
-    assert decode(data, limits=LIMITS).size == (20, 30)
+    assert decode(data, limits=LIMITS).header.size == (30, 20)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -216,7 +226,7 @@ def decodes_or_refuses(data: bytes) -> None:
         decoded = decode(data, limits=ImageLimits(max_pixels=100_000))
     except RequestError:
         return
-    assert np.prod(decoded.size) <= 100_000
+    assert np.prod(decoded.header.size) <= 100_000
 
 
 def test_a_tiff_in_a_compression_that_reserves_gigabytes_is_refused() -> None:

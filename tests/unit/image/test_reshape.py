@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from service.errors import MisfitError
 from service.image.reshape import numbers_to_batch, range_warning
-from service.model.recipe import MeanStd, NamedScale, Recipe, Scale
+from service.model.reach import reach_in_words
+from service.model.recipe import MeanStd, Recipe, Rescale, Scale
 from service.model.tensors import ChannelOrder, Shape, TensorSpec, image_layout
 
 
@@ -250,16 +251,24 @@ def test_any_shape_fits_without_loss_or_is_refused(came: list[int], shape: Shape
         ("0..255", [-1, 1]),
         ("caffe", [0, 1]),
         ("torch", [0, 255]),
+        ("0..1", [-1, 1]),
+        ("torch", [-6, 2]),
+        ("0..255", [0, 65535]),
+        ("0..255", [-200, 100]),
+        (MeanStd((0.5,), (0.5,)), [0, 255]),
+        (MeanStd((0.5,), (0.25,)), [-5, 2]),
+        (Rescale(1 / 255), [0, 255]),
+        (Rescale(2.0), [0, 1]),
     ],
 )
-def test_a_range_that_does_not_fit_the_recipe_is_warned_of(scale: NamedScale, values: list[float]) -> None:
+def test_a_range_that_does_not_fit_the_recipe_is_warned_of(scale: Scale, values: list[float]) -> None:
     recipe = Recipe("grayscale", (1, 2), scale=scale)
 
     warning = range_warning(np.array([values], np.float32), recipe)
 
     assert warning is not None
     assert f"from {values[0]} to {values[1]}" in warning
-    assert scale in warning
+    assert f"this model takes {reach_in_words(scale)}." in warning
 
 
 @pytest.mark.parametrize(
@@ -272,7 +281,13 @@ def test_a_range_that_does_not_fit_the_recipe_is_warned_of(scale: NamedScale, va
         ("0..255", [0, 0]),
         ("caffe", [-123, 151]),
         ("torch", [-2.1, 2.6]),
-        (MeanStd((0,), (1,)), [0, 255]),
+        ("0..1", [-0.4, 1.4]),
+        ("caffe", [0, 255]),
+        ("torch", [-3, 4]),
+        (MeanStd((0.5,), (0.5,)), [-1, 1]),
+        (MeanStd((0.0,), (1 / 255,)), [0, 255]),
+        (Rescale(1 / 255), [0, 1]),
+        (Rescale(1.0, -127.5), [-127.5, 127.5]),
     ],
 )
 def test_a_range_that_fits_is_not_warned_of(scale: Scale, values: list[float]) -> None:
@@ -281,6 +296,17 @@ def test_a_range_that_fits_is_not_warned_of(scale: Scale, values: list[float]) -
 
 def test_a_model_of_integers_takes_raw_numbers_whatever_its_recipe() -> None:
     assert range_warning(np.array([[0, 255]], np.uint8), Recipe("grayscale", (1, 2), scale="0..1")) is None
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe("grayscale", (1, 2), samplewise_center=True),
+        Recipe("grayscale", (1, 2), samplewise_std_normalization=True),
+    ],
+)
+def test_where_each_picture_is_scaled_by_itself_no_range_is_wrong(recipe: Recipe) -> None:
+    assert range_warning(np.array([[-7, 9]], np.float32), recipe) is None
 
 
 def test_without_a_recipe_no_range_is_wrong() -> None:

@@ -4,11 +4,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.image.resize import resize
-from service.model.recipe import FITS, RESIZES, Fit, Resize
+from service.image import resize as pillow
+from service.model.recipe import FITS, Fit, Recipe, Resize
+from service.model.recipes import RESIZES_OF
 from tests.pictures import noise
 
+RESIZES = RESIZES_OF["pillow"]
 PICTURE = Image.fromarray(noise(12, 20, 3))
+
+
+def resize(image: Image.Image, size: tuple[int | None, int | None], *, method: Resize, fit: Fit) -> Image.Image:
+    return pillow.resize(image, size, Recipe(color="rgb", size=size, resize=method, fit=fit))
 
 
 @pytest.mark.parametrize("method", RESIZES)

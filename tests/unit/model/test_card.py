@@ -12,7 +12,8 @@ from service.model.description import Description, InputFacts, OutputFacts
 from service.model.head import Head
 from service.model.input_card import InputCard
 from service.model.layers import Layer
-from service.model.recipe import MeanStd
+from service.model.recipe import MeanStd, Recipe, Rescale
+from service.model.recipes import RESIZES_OF
 from service.model.sidecar import OutputSettings, Sidecar
 from service.model.tensors import ImageLayout, TensorSpec
 from tests.fakes import card_of, describe
@@ -53,6 +54,12 @@ def the_input(sidecar: Sidecar | None = None, facts: InputFacts = RGB) -> InputC
     return card(sidecar, inputs=(facts,)).inputs[0]
 
 
+def recipe_of(sidecar: Sidecar, facts: InputFacts = RGB) -> Recipe:
+    recipe = the_input(sidecar, facts).recipe
+    assert recipe is not None
+    return recipe
+
+
 def the_output(sidecar: Sidecar | None = None, facts: OutputFacts = THREE_CLASSES) -> OutputCard:
     return card(sidecar, outputs=(facts,)).outputs[0]
 
@@ -72,7 +79,7 @@ def preprocessing(**values: Any) -> Sidecar:
 
 def test_a_description_comes_back_from_json_as_it_was() -> None:
     facts = describe(
-        inputs=(image(3, 32, 32, order="channels_first", scales_itself=True), image(7, name="extra")),
+        inputs=(image(3, 32, 32, order="channels_first", scale="0..255"), image(7, name="extra")),
         outputs=(units(5, "sigmoid", loss="binary_crossentropy"), units(1, None, name="other")),
     )
     assert Description.from_json(json.loads(json.dumps(facts.to_json()))) == facts
@@ -106,7 +113,7 @@ def test_an_input_that_takes_no_pictures_has_no_recipe_and_is_warned_of() -> Non
 
 @pytest.mark.parametrize(
     "facts",
-    [image(32, 32, 3, scales_itself=True), image(32, 32, 3, dtype="uint8")],
+    [image(32, 32, 3, scale="0..255"), image(32, 32, 3, dtype="uint8")],
     ids=["graph scales", "graph takes bytes"],
 )
 def test_a_graph_that_wants_raw_pixels_gets_them(facts: InputFacts) -> None:
@@ -116,7 +123,7 @@ def test_a_graph_that_wants_raw_pixels_gets_them(facts: InputFacts) -> None:
 
 
 def test_the_sidecar_wins_over_the_graph() -> None:
-    recipe = the_input(preprocessing(scale="-1..1"), image(32, 32, 3, scales_itself=True)).recipe
+    recipe = the_input(preprocessing(scale="-1..1"), image(32, 32, 3, scale="0..255")).recipe
     assert recipe is not None
     assert (recipe.scale, recipe.source_of("scale")) == ("-1..1", "sidecar")
 
@@ -127,7 +134,7 @@ def test_a_scale_nobody_knows_is_warned_of() -> None:
 
 @pytest.mark.parametrize(
     ("sidecar", "facts"),
-    [(preprocessing(scale="0..1"), RGB), (Sidecar(), image(32, 32, 3, scales_itself=True))],
+    [(preprocessing(scale="0..1"), RGB), (Sidecar(), image(32, 32, 3, scale="0..255"))],
     ids=["sidecar says it", "graph shows it"],
 )
 def test_a_scale_somebody_knows_is_not_warned_of(sidecar: Sidecar, facts: InputFacts) -> None:
@@ -141,6 +148,115 @@ def test_one_of_several_inputs_can_have_values_of_its_own() -> None:
     assert right.recipe is not None
     assert (left.recipe.fit, left.recipe.scale) == ("crop", "0..1")
     assert (right.recipe.fit, right.recipe.scale) == ("crop", "-1..1")
+
+
+@pytest.mark.parametrize(
+    ("name", "implied"),
+    [
+        ("raw", {"scale": "0..255"}),
+        ("keras.load_img", {"resize": "nearest"}),
+        ("keras.image_dataset", {"resize": "bilinear", "scale": "0..1"}),
+        ("opencv", {"color": "bgr", "exif": True}),
+        ("applications.vgg16", {"resize": "nearest", "scale": "caffe"}),
+        ("teachable-machine", {"resize": "lanczos", "fit": "crop", "scale": "-1..1"}),
+    ],
+)
+def test_naming_a_recipe_brings_what_it_implies(name: str, implied: dict[str, Any]) -> None:
+    recipe = recipe_of(preprocessing(recipe=name))
+    assert {key: getattr(recipe, key) for key in implied} == implied
+    assert recipe.source_of("recipe") == "sidecar"
+
+
+def test_what_a_recipe_implies_comes_from_who_named_it() -> None:
+    assert recipe_of(preprocessing(recipe="raw")).source_of("scale") == "sidecar"
+
+
+def test_what_is_said_wins_over_what_a_recipe_implies() -> None:
+    assert recipe_of(preprocessing(recipe="raw", scale="-1..1")).scale == "-1..1"
+
+
+def test_what_is_said_for_all_wins_over_what_the_recipe_of_one_implies() -> None:
+    sidecar = Sidecar(preprocessing={"": {"scale": "-1..1"}, "image": {"recipe": "raw"}})
+    assert recipe_of(sidecar).scale == "-1..1"
+
+
+def test_a_scale_that_is_only_implied_never_beats_the_graph() -> None:
+    facts = image(32, 32, 3, scale="0..255")
+    recipe = recipe_of(preprocessing(recipe="applications.mobilenet_v2"), facts)
+    assert (recipe.scale, recipe.source_of("scale")) == ("0..255", "graph")
+    assert the_input(preprocessing(recipe="applications.mobilenet_v2"), facts).warnings == ()
+
+
+def test_a_recipe_of_colours_can_be_named_for_grey_pictures() -> None:
+    recipe = recipe_of(preprocessing(recipe="opencv"), image(28, 28, 1))
+    assert (recipe.color, recipe.exif) == ("grayscale", True)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"resize": "area"},
+            "preprocessing resize 'area' is none of Pillow's, which recipe 'keras.load_img' resizes with: "
+            "use nearest, bilinear, bicubic, lanczos, box, hamming; or name another recipe.",
+        ),
+        ({"recipe": "tf.image", "resize": "hamming"}, "preprocessing resize 'hamming' is none of TensorFlow's"),
+        ({"recipe": "opencv", "resize": "lanczos3"}, "preprocessing resize 'lanczos3' is none of OpenCV's"),
+        (
+            {"antialias": True},
+            "preprocessing antialias is for recipes of TensorFlow (keras.image_dataset, tf.image), and "
+            "'keras.load_img' is none; drop antialias, or name one of them as `recipe`.",
+        ),
+        ({"recipe": "opencv", "shortest_edge": 256}, "preprocessing shortest_edge is for recipes of Pillow (keras."),
+    ],
+)
+def test_what_the_library_of_the_recipe_cannot_do_is_refused(values: dict[str, Any], message: str) -> None:
+    assert refusal(preprocessing(**values)).startswith(message)
+
+
+@pytest.mark.parametrize("resize", RESIZES_OF["tensorflow"])
+def test_what_the_library_of_the_recipe_can_do_is_taken(resize: str) -> None:
+    recipe = recipe_of(preprocessing(recipe="tf.image", resize=resize, antialias=True))
+    assert (recipe.resize, recipe.antialias) == (resize, True)
+
+
+# ------------------------------------------------------------------------------------------------ scaled twice
+
+
+@pytest.mark.parametrize("scale", ["0..1", "-1..1", "torch", "caffe", MeanStd((0.5,), (0.5,)), Rescale(1 / 255)])
+def test_scaling_what_the_graph_scales_is_warned_of_on_the_card_and_with_each_picture(scale: Any) -> None:
+    found = card(preprocessing(scale=scale), inputs=(image(32, 32, 3, scale="0..255"),))
+    (warning,) = found.inputs[0].warnings
+    assert warning.startswith("The first layers after image are made for pixels of 0..255, and model.toml has them")
+    assert warning in found.warnings
+
+
+@pytest.mark.parametrize("scale", ["0..255", Rescale(1.0), MeanStd((0.0,), (1 / 255,))])
+def test_saying_what_the_graph_shows_is_not_warned_of(scale: Any) -> None:
+    assert the_input(preprocessing(scale=scale), image(32, 32, 3, scale="0..255")).warnings == ()
+
+
+def test_raw_pixels_for_a_graph_made_for_scaled_ones_are_warned_of() -> None:
+    (warning,) = the_input(preprocessing(scale="0..255"), image(32, 32, 3, scale="0..1")).warnings
+    assert warning == (
+        "The first layers after image are made for pixels of 0..1, and model.toml has them scaled to 0..255 before "
+        "that. Unless the model was trained so, drop `scale` from model.toml."
+    )
+
+
+def test_a_scale_for_an_input_of_whole_numbers_is_said_to_be_without_effect() -> None:
+    (warning,) = the_input(preprocessing(scale="0..1"), image(32, 32, 3, dtype="uint8")).warnings
+    assert warning == ("Input image takes uint8: pictures go in as 0..255, and `scale` is not used; drop it.")
+
+
+def test_a_scale_that_nothing_speaks_against_is_not_warned_of_with_pictures() -> None:
+    assert the_input(preprocessing(scale="0..255")).warnings == ()
+    assert the_input().warnings == ()
+
+
+def test_pictures_that_the_model_resizes_itself_keep_their_size() -> None:
+    recipe = recipe_of(Sidecar(), image(None, None, 3, resizes_itself=True))
+    assert (recipe.size, recipe.source_of("size")) == ((None, None), "graph")
 
 
 def test_an_input_nobody_has_is_refused() -> None:

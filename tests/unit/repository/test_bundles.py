@@ -33,7 +33,7 @@ def age(path: Path, *, days: float) -> None:
 
 
 def test_a_fingerprint_is_the_hash_and_the_bundle_format() -> None:
-    assert fingerprint_of("c0ffee") == "c0ffee-2"
+    assert fingerprint_of("c0ffee") == "c0ffee-3"
 
 
 def test_a_bundle_is_found_after_it_was_added(store: BundleStore) -> None:

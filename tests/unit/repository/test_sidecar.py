@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from service.errors import SidecarError
-from service.model.recipe import MeanStd
+from service.model.recipe import MeanStd, Rescale
+from service.model.recipes import NAMED_RECIPES
 from service.model.sidecar import OutputSettings, Sidecar
 from service.repository.saved import Saved, Stamp
 from service.repository.sidecar import parse_sidecar, read_sidecar
@@ -137,13 +138,36 @@ def test_the_versions_to_serve_can_be_said(beside: Beside, text: str, serve: Any
     assert beside.parsed(f"[versions]\nserve = {text}").serve == serve
 
 
-def test_naming_a_recipe_brings_what_it_implies(beside: Beside) -> None:
-    assert beside.parsed('[preprocessing]\nrecipe = "raw"').recipe_values("image")["scale"] == "0..255"
+@pytest.mark.parametrize("name", NAMED_RECIPES)
+def test_a_recipe_can_be_named_and_stays_a_name_here(beside: Beside, name: str) -> None:
+    assert beside.parsed(f'[preprocessing]\nrecipe = "{name}"').recipe_values("image") == {"recipe": name}
 
 
-def test_what_is_said_wins_over_what_a_recipe_implies(beside: Beside) -> None:
-    sidecar = beside.parsed('[preprocessing]\nrecipe = "raw"\nscale = "0..1"')
-    assert sidecar.recipe_values("image")["scale"] == "0..1"
+@pytest.mark.parametrize(
+    ("text", "scale"),
+    [
+        ("{ factor = 0.00392156862745098, offset = -0.5 }", Rescale(0.00392156862745098, -0.5)),
+        ("{ factor = 2 }", Rescale(2.0, 0.0)),
+    ],
+)
+def test_a_scale_can_be_given_as_factor_and_offset(beside: Beside, text: str, scale: Rescale) -> None:
+    assert beside.parsed(f"[preprocessing]\nscale = {text}").preprocessing[""]["scale"] == scale
+
+
+def test_a_nearer_factor_replaces_the_farther_mean_whole(beside: Beside) -> None:
+    far = "[preprocessing]\nscale = { mean = [0.5], std = [0.5] }"
+    near = beside.parsed("[preprocessing]\nscale = { factor = 2.0 }", far=far)
+    assert near.recipe_values("image")["scale"] == Rescale(2.0)
+
+
+def test_the_keys_of_single_libraries_are_read(beside: Beside) -> None:
+    text = "antialias = true\nshortest_edge = 256\nsamplewise_center = true\nsamplewise_std_normalization = true"
+    assert beside.parsed(f"[preprocessing]\n{text}").recipe_values("image") == {
+        "antialias": True,
+        "shortest_edge": 256,
+        "samplewise_center": True,
+        "samplewise_std_normalization": True,
+    }
 
 
 @pytest.mark.parametrize(
@@ -239,13 +263,13 @@ BAD_VALUES = {
     "size as text": ('[preprocessing]\nsize = "64x64"', "preprocessing.size: must be [height, width] in pixels"),
     "resize": (
         '[preprocessing]\nresize = "linear"',
-        "preprocessing.resize: Must be one of: nearest, bilinear, bicubic, lanczos, box, hamming.",
+        "preprocessing.resize: Must be one of: nearest, bilinear, bicubic, lanczos, box, hamming, area, lanczos3,",
     ),
     "fit": ('[preprocessing]\nfit = "squash"', "preprocessing.fit: Must be one of: stretch, crop, pad."),
     "scale": (
         '[preprocessing]\nscale = "0-1"',
         "preprocessing.scale: must be one of '0..255', '0..1', '-1..1', 'caffe', 'torch', "
-        "or { mean = [..], std = [..] } with numbers.",
+        "or { mean = [..], std = [..] } or { factor = .., offset = .. } with numbers.",
     ),
     "scale without std": ("[preprocessing]\nscale = { mean = [0.5] }", "preprocessing.scale: must be one of '0..255'"),
     "scale of words": (
@@ -260,6 +284,32 @@ BAD_VALUES = {
         "[preprocessing]\nscale = { mean = [0.5], std = [0] }",
         "preprocessing.scale: mean and std must have as many numbers each, and no std may be 0.",
     ),
+    "scale without end": (
+        "[preprocessing]\nscale = { mean = [nan], std = [1] }",
+        "preprocessing.scale: the numbers of a scale must be finite ones that a float holds.",
+    ),
+    "factor of zero": (
+        "[preprocessing]\nscale = { factor = 0 }",
+        "preprocessing.scale: factor and offset must be numbers, and factor not 0: x * factor + offset.",
+    ),
+    "factor of words": (
+        '[preprocessing]\nscale = { factor = "1/255" }',
+        "preprocessing.scale: factor and offset must be numbers",
+    ),
+    "factor without end": ("[preprocessing]\nscale = { factor = inf }", "preprocessing.scale: the numbers of a scale"),
+    "factor and mean": (
+        "[preprocessing]\nscale = { factor = 1.0, mean = [0] }",
+        "preprocessing.scale: must be one of '0..255'",
+    ),
+    "shortest edge": (
+        "[preprocessing]\nshortest_edge = 4097",
+        "preprocessing.shortest_edge: must be a number of pixels, from 1 to 4096.",
+    ),
+    "shortest edge of two": (
+        "[preprocessing]\nshortest_edge = [2, 2]",
+        "preprocessing.shortest_edge: must be a number of pixels, from 1 to 4096.",
+    ),
+    "antialias": ('[preprocessing]\nantialias = "yes"', "preprocessing.antialias: Not a valid boolean."),
     "invert": ('[preprocessing]\ninvert = "yes"', "preprocessing.invert: Not a valid boolean."),
     "preprocessing": ('preprocessing = "raw"', "preprocessing: must be a table."),
     "head": (

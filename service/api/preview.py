@@ -1,0 +1,83 @@
+"""Owns the preview's answer: a PNG of what the model saw, the very numbers as `.npy`, or an account of it in JSON."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Request, Response
+
+from service.api.errors import problem, problem_response
+from service.api.render import json_response
+from service.errors import MisfitError
+from service.model.card import ModelCard
+from service.serving.preview import Failed, Preview, SeenInput
+
+PNG, NPY, JSON = "image/png", "application/x-npy", "application/json"
+_OFFERED = (PNG, JSON, NPY)
+_NONE_SHOWN = {
+    "type": "about:blank",
+    "title": "No image could be shown",
+    "status": 422,
+    "detail": "None of the images could be shown; each entry of previews says why.",
+}
+
+
+def wants_account(request: Request) -> bool:
+    """Return whether the client asks for JSON, which alone can tell of several examples."""
+    return _wanted(request) == JSON
+
+
+def account(card: ModelCard, found: Sequence[Preview | Failed]) -> Response:
+    """Return the account of every example in JSON; one that cannot be shown has its error, 422 where all have."""
+    entries = [entry(index, one, card) for index, one in enumerate(found)]
+    if all(isinstance(one, Failed) for one in found):
+        if len(found) == 1 and isinstance(found[0], Failed):
+            raise found[0].error
+        return problem_response(_NONE_SHOWN | {"previews": entries})
+    return json_response({"model": {"name": card.name, "version": card.version}, "previews": entries})
+
+
+def entry(index: int, found: Preview | Failed, card: ModelCard) -> dict[str, Any]:
+    """Return one example's part of the account: where it came from, and what each input is given, or its error."""
+    origin = found.origin
+    about = {"index": index, "filename": origin.filename, "format": origin.format, "size": origin.size}
+    if isinstance(found, Failed):
+        return {"input": about, "error": problem(found.error)}
+    return {"input": about, "tensors": [_tensor(one.spec.name, one.spec.dtype, found) for one in card.inputs]}
+
+
+def _tensor(name: str, dtype: str, found: Preview) -> dict[str, Any]:
+    seen = found.inputs[name]
+    return {
+        "name": name,
+        "shape": [1, *seen.array.shape],
+        "dtype": dtype,
+        **seen.statistics(),
+        "conversions": list(seen.conversions),
+        "warnings": list(seen.warnings),
+    }
+
+
+def one_input(request: Request, found: Preview, *, name: str | None) -> Response:
+    """Return one input of one example as PNG or `.npy`, whichever is asked for: the first, or the one of that name.
+
+    Raises MisfitError where there is no input of that name, or it takes numbers and has no picture.
+    """
+    seen = _chosen(found, name)
+    if _wanted(request) == NPY:
+        return Response(seen.npy(), mimetype=NPY)
+    png = seen.png()
+    if png is None:
+        raise MisfitError(f"This input takes no pictures, so there is none to show; ask with Accept: {JSON} or {NPY}.")
+    return Response(png, mimetype=PNG)
+
+
+def _chosen(found: Preview, name: str | None) -> SeenInput:
+    if name is None:
+        return next(iter(found.inputs.values()))
+    if name not in found.inputs:
+        raise MisfitError(f"There is no input {name!r}; this model has {', '.join(found.inputs)}.")
+    return found.inputs[name]
+
+
+def _wanted(request: Request) -> str:
+    return request.accept_mimetypes.best_match(_OFFERED, default=PNG) or PNG

@@ -1,0 +1,61 @@
+"""Owns what Pillow keeps to itself of a GIF: which pixels its first frame shows, its background, its frames' sizes."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+_SCREEN = 13
+_FLAGS_AT, _BACKGROUND_AT = 10, 11
+_HAS_COLOURS, _COLOUR_BITS = 0x80, 0x07
+_EXTENSION, _FRAME = 0x21, 0x2C
+_FRAME_HEAD = 9
+
+
+def shown_by(image: Image.Image) -> NDArray[np.bool_]:
+    """Return, for a loaded GIF of palette or grays, which pixels (height, width) its first frame fills."""
+    seen = np.asarray(image)
+    shown = np.zeros(seen.shape, bool)
+    left, top, right, bottom = getattr(image, "dispose_extent", None) or (0, 0, image.width, image.height)
+    shown[top:bottom, left:right] = True
+    if isinstance(clear := image.info.get("transparency"), int):
+        shown &= seen != clear
+    return shown
+
+
+def background_of(data: bytes) -> tuple[int, int, int]:
+    """Return the background colour (RGB) that the header of a GIF declares; black where it has no palette."""
+    place = _SCREEN + 3 * data[_BACKGROUND_AT]
+    if not data[_FLAGS_AT] & _HAS_COLOURS or data[_BACKGROUND_AT] >= _colours(data[_FLAGS_AT]):
+        return (0, 0, 0)
+    return data[place], data[place + 1], data[place + 2]
+
+
+def largest_frame(data: bytes) -> tuple[int, int]:
+    """Return the largest height and the largest width that a frame of a GIF has; raises IndexError if cut short."""
+    heights, widths = zip(*_frames(data), strict=True)
+    return max(heights), max(widths)
+
+
+def _frames(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the height and width of each frame."""
+    place = _SCREEN + 3 * _colours(data[_FLAGS_AT])
+    while place < len(data) and data[place] in (_EXTENSION, _FRAME):
+        if data[place] == _EXTENSION:
+            place = _behind_blocks(data, place + 2)
+            continue
+        head = data[place + 1 : place + 1 + _FRAME_HEAD]
+        yield int.from_bytes(head[6:8], "little"), int.from_bytes(head[4:6], "little")
+        place = _behind_blocks(data, place + 2 + _FRAME_HEAD + 3 * _colours(head[8]))
+
+
+def _colours(flags: int) -> int:
+    return 2 ** ((flags & _COLOUR_BITS) + 1) if flags & _HAS_COLOURS else 0
+
+
+def _behind_blocks(data: bytes, place: int) -> int:
+    """Return where the blocks that begin at `place` end: each says its length first, and the last is empty."""
+    while data[place]:
+        place += data[place] + 1
+    return place + 1

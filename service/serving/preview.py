@@ -1,0 +1,146 @@
+"""Owns the preview: what a model is given for an example, to look at, with every conversion on the way there."""
+
+import io
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from service.errors import DeadlineExceededError, RequestError
+from service.image.account import conversions
+from service.image.decode import ImageLimits
+from service.image.pipeline import decode_picture, finish, fit_pixels
+from service.image.reshape import numbers_to_batch, range_warning
+from service.image.unscale import to_picture, to_planes
+from service.model.card import ModelCard
+from service.model.input_card import InputCard
+from service.serving.examples import Example, Numbers, Origin, Picture
+from service.serving.preparation import check_names, check_takes_pictures, filename_of, part_for
+
+
+@dataclass(frozen=True, slots=True)
+class SeenInput:
+    """One input as the model is given it.
+
+    `array` is one example without the batch axis, in the model's shape and dtype. `planes` (height, width, channels)
+    and `picture` (the same in 0..255, RGB, uint8) are None where the input takes no pictures.
+    """
+
+    array: NDArray[Any]
+    planes: NDArray[Any] | None
+    picture: NDArray[np.uint8] | None
+    conversions: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def png(self) -> bytes | None:
+        """Return the picture as PNG, a pixel for each of the input's; None where there is none."""
+        if self.picture is None:
+            return None
+        pixels = self.picture[..., 0] if self.picture.shape[-1] == 1 else self.picture
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def npy(self) -> bytes:
+        """Return the array as `.npy`, batch axis of 1 included: what predictions take."""
+        buffer = io.BytesIO()
+        np.save(buffer, self.array[np.newaxis], allow_pickle=False)
+        return buffer.getvalue()
+
+    def statistics(self) -> dict[str, list[float]]:
+        """Return min, max and mean of each channel in the model's order; of all values where there are no channels."""
+        values = self.array.reshape(-1, 1) if self.planes is None else self.planes.reshape(-1, self.planes.shape[-1])
+        exact = values.astype(np.float64)
+        return {"min": exact.min(0).tolist(), "max": exact.max(0).tolist(), "mean": exact.mean(0).tolist()}
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a model is given for one example, by input name."""
+
+    origin: Origin
+    inputs: Mapping[str, SeenInput]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An example that the model cannot be given, and why."""
+
+    origin: Origin
+    error: RequestError
+
+
+class Previewer:
+    """Shows what models are given."""
+
+    def __init__(self, *, limits: ImageLimits) -> None:
+        self._limits = limits
+
+    def preview(self, example: Example, card: ModelCard) -> Preview:
+        """Return what the model of `card` is given for an example; of a batch of numbers, for the first.
+
+        Raises RequestError as a prediction would.
+        """
+        check_names(example, card)
+        origin = Origin(filename_of(example))
+        seen: dict[str, SeenInput] = {}
+        for one in card.inputs:
+            part = part_for(example, one)
+            if isinstance(part, Picture):
+                seen[one.spec.name], origin = _of_picture(part, one, self._limits)
+            else:
+                seen[one.spec.name] = _of_numbers(part, one)
+        return Preview(origin, seen)
+
+    def tried(self, example: Example, card: ModelCard, *, deadline: float) -> Preview | Failed:
+        """Return what `preview` does, or the error of an example that cannot be shown.
+
+        Raises DeadlineExceededError where `deadline`, a `time.monotonic()` value, has passed.
+        """
+        if time.monotonic() > deadline:
+            raise DeadlineExceededError("The answer was not ready in time; send fewer images, or try again later.")
+        try:
+            return self.preview(example, card)
+        except RequestError as error:
+            return Failed(Origin(filename_of(example)), error)
+
+
+def _of_picture(picture: Picture, card: InputCard, limits: ImageLimits) -> tuple[SeenInput, Origin]:
+    check_takes_pictures(card)
+    recipe, layout, dtype = card.recipe, card.layout, card.spec.dtype
+    assert recipe is not None
+    assert layout is not None
+    decoded = decode_picture(picture.data, recipe=recipe, limits=limits)
+    pixels = fit_pixels(decoded, recipe=recipe, layout=layout)
+    size = pixels.shape[0], pixels.shape[1]
+    array = finish(pixels, recipe=recipe, layout=layout, dtype=dtype)
+    steps = conversions(decoded, recipe=recipe, size=size, dtype=dtype)
+    planes = to_planes(array, layout, size=size)
+    seen = SeenInput(array, planes, to_picture(planes, recipe), steps, card.warnings)
+    return seen, Origin(picture.filename, decoded.format, decoded.size)
+
+
+def _of_numbers(numbers: Numbers, card: InputCard) -> SeenInput:
+    batch = numbers_to_batch(numbers.array, card.spec, card.layout)
+    warning = range_warning(batch, card.recipe)
+    warnings = (warning,) if warning else ()
+    array = batch[0]
+    steps = ("numbers are given to the model as they came",)
+    if card.layout is None or card.recipe is None:
+        return SeenInput(array, None, None, steps, warnings)
+    planes = to_planes(array, card.layout, size=_size(array, card))
+    return SeenInput(array, planes, to_picture(planes, card.recipe), steps, warnings)
+
+
+def _size(array: NDArray[Any], card: InputCard) -> tuple[int, int]:
+    layout = card.layout
+    assert layout is not None
+    if layout.is_flat:
+        assert layout.height is not None
+        assert layout.width is not None
+        return layout.height, layout.width
+    return (array.shape[1], array.shape[2]) if layout.order == "channels_first" else (array.shape[0], array.shape[1])

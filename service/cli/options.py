@@ -13,6 +13,14 @@ from service.repository.bundles import BundleStore
 from service.settings import Settings, misspelt_settings, setting_help
 
 _SWITCHES = tuple(one.name for one in fields(Settings) if isinstance(one.default, bool))
+_METAVARS = {
+    "host": "ADDRESS",
+    "ready": "RULE",
+    "default_model": "NAME",
+    "health_route": "ROUTE",
+    "predict_route": "ROUTE",
+    "log_level": "LEVEL",
+}
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -21,7 +29,7 @@ def setting(name: str) -> Decorator:
     option = name.replace("_", "-")
     if name in _SWITCHES:
         return click.option(f"--{option}/--no-{option}", name, default=None, help=setting_help(name))
-    metavar = {"host": "ADDRESS", "ready": "RULE", "log_level": "LEVEL"}.get(name, "PATH" if "dir" in name else "N")
+    metavar = _METAVARS.get(name, "PATH" if "dir" in name else "N")
     return click.option(f"--{option}", name, metavar=metavar, help=setting_help(name))
 
 

@@ -20,6 +20,7 @@ from service.settings import Settings
 @click.argument("models_dir", metavar="[MODELS_DIR|FILE]", required=False)
 @settings(
     "host", "port", "workers", "threads", "cache_dir", "bundles_dir", "runtime_dir", "poll_seconds", "ready",
+    "default_model", "health_route", "predict_route",
     "request_timeout", "max_waiting", "max_body_bytes", "max_image_bytes", "max_image_pixels",
     "max_image_side", "max_images", "max_examples", "read_timeout", "build_timeout", "build_memory",
     "allow_saved_model", "prune_days", "log_level",

@@ -1,0 +1,1 @@
+"""Folders of pictures, answered without a server: how well a model does, which recipe fits it, how two compare."""

@@ -13,6 +13,9 @@ BIN  := $(VENV)/bin
 # A stamp is newer than the lock it was installed from; `.dev` implies `.serve`.
 SERVE_STAMP := $(VENV)/.serve
 DEV_STAMP   := $(VENV)/.dev
+# Other people's clients live apart: kserve asks for other releases than the ones locked for serving.
+CLIENTS       := .venv-clients
+CLIENTS_STAMP := $(CLIENTS)/.installed
 
 # Hashes checked, nothing resolved, nothing built from source (docs/adr/0002).
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps
@@ -20,7 +23,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no
 INSTALL_CONVOY := $(PIP_INSTALL) --no-index --no-build-isolation --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-applications test-image compatibility lint format bench lock clean
+.PHONY: help install run test test-applications test-clients test-image test-soak compatibility lint format bench lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +38,12 @@ test: $(DEV_STAMP) ## set up and run the whole suite (ARGS goes to pytest)
 
 test-applications: $(DEV_STAMP) ## build, serve and compare every net of keras.applications (an hour or more; ARGS)
 	@exec $(BIN)/python -m pytest tests/applications/sweep.py $(ARGS)
+
+test-clients: $(DEV_STAMP) $(CLIENTS_STAMP) ## have the clients of Triton, KServe, Hugging Face and schemathesis try it (ARGS)
+	@exec $(BIN)/python -m pytest tests/e2e/test_conformance.py $(ARGS)
+
+test-soak: $(DEV_STAMP) ## minutes of wrong requests at full speed (CONVOY_SOAK_SECONDS, 300; ARGS)
+	@exec $(BIN)/python -m pytest tests/soak/abuse.py -s $(ARGS)
 
 test-image: $(DEV_STAMP) ## build the container image and test it (needs a Docker engine; IMAGE, BUILD_ARGS, ARGS)
 	docker build $(BUILD_ARGS) --tag $(IMAGE) .
@@ -66,9 +75,10 @@ lock: ## write requirements/*.txt anew from pyproject.toml (needs uv; UPGRADE=--
 	$(COMPILE) --extra build --group dev --output-file requirements/dev.txt
 	$(COMPILE) --extra build --group backend --constraint requirements/dev.txt --output-file requirements/build.txt
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/serve.txt
+	$(subst pyproject.toml,--group clients,$(COMPILE)) --output-file requirements/clients.txt
 
 clean: ## remove .venv and what the tools left behind
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------------------------------------ set-up
@@ -86,6 +96,13 @@ $(DEV_STAMP): requirements/dev.txt pyproject.toml | $(BIN)/python
 	$(PIP_INSTALL) --require-hashes --only-binary :all: -r requirements/dev.txt; \
 	$(INSTALL_CONVOY); \
 	touch $(SERVE_STAMP) $@; echo "convoy: set up in $$(($$(date +%s) - start)) s"
+
+$(CLIENTS_STAMP): requirements/clients.txt | $(BIN)/python
+	@echo "convoy: installing other people's clients (requirements/clients.txt)"
+	@$(BIN)/python -m venv $(CLIENTS)
+	@$(CLIENTS)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+		-r requirements/clients.txt
+	@touch $@
 
 # The first Python that fits; where PYTHON was given by hand, only that one is looked at.
 CANDIDATES := $(PYTHON) $(if $(filter file,$(origin PYTHON)),python3.13 python3.12 python3.11)

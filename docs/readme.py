@@ -21,12 +21,17 @@ _SERVED = [one for one in fields(Settings) if one.name != "models_dir"]
 def settings_table() -> str:
     """Return one row per setting: option, variable, default, meaning."""
     rows = [
-        f"| `--{one.name.replace('_', '-')}` | `CONVOY_{one.name.upper()}` | {_default(one)} | {one.metadata['help']} |"
+        f"| {_option(one)} | `CONVOY_{one.name.upper()}` | {_default(one)} | {one.metadata['help']} |"
         for one in _SERVED
     ]
     head = "| option | variable | default | |\n|---|---|---|---|\n"
     first = "| first argument | `CONVOY_MODELS_DIR` | `models` | Folder with saved models, or one saved file. |\n"
     return head + first + "\n".join(rows)
+
+
+def _option(one: Any) -> str:
+    # What must not be seen in a list of processes is no option.
+    return f"`--{one.name.replace('_', '-')}`" if one.repr else "the variable alone"
 
 
 def _default(one: Any) -> str:

@@ -6,16 +6,24 @@ import time
 
 from flask import Flask
 
-from service.api import errors, health, native
+from service.api import cloud, errors, health, huggingface, native
 from service.api import log as access_log
+from service.api.default_model import DefaultModel
+from service.api.openapi import routes as openapi
+from service.api.openinference import routes as openinference
+from service.api.tfserving import routes as tfserving
 from service.builder.process import BuildLimits
 from service.image.decode import ImageLimits
 from service.repository.bundles import BundleStore
 from service.serving.builds import Builds
-from service.serving.follower import Follower
+from service.serving.follower import Follower, follow_seconds
+from service.serving.inference import Inferrer
 from service.serving.live import LiveFile
 from service.serving.predictor import Predictor
+from service.serving.preview import Previewer
 from service.serving.registry import Registry
+from service.serving.statistics import Statistics
+from service.serving.unloaded import UnloadedModels
 from service.serving.watch_loop import WatchLoop
 from service.serving.watcher import Watcher
 from service.settings import Settings
@@ -30,6 +38,7 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         assert settings.runtime_dir is not None
+        self.folder = settings.runtime_dir
         self._store = BundleStore(settings.cache_dir, read_only=settings.bundles_dir)
         self._file = LiveFile(settings.runtime_dir)
         self._settings = settings
@@ -38,8 +47,9 @@ class Runtime:
         )
         self._builds = Builds(self._store, limits=limits, on_change=lambda: self._loop.wake())
         self._loop = WatchLoop(self._watcher, lock_dir=settings.runtime_dir, poll_seconds=settings.poll_seconds)
-        self.registry = Registry(self._file, self._store)
-        self._follower = Follower(self.registry, seconds=min(settings.poll_seconds / 2, 0.5))
+        self.unloaded = UnloadedModels(settings.runtime_dir)
+        self.registry = Registry(self._file, self._store, self.unloaded)
+        self._follower = Follower(self.registry, seconds=follow_seconds(settings.poll_seconds))
 
     def start(self) -> None:
         """Take part in watching, and load everything that is live before the first request is taken."""
@@ -87,16 +97,27 @@ def create_app(settings: Settings) -> Flask:
     `settings.runtime_dir` must be set: it is what the workers of one server share.
     """
     runtime = Runtime(settings)
-    predictor = Predictor(limits=image_limits(settings), max_examples=settings.max_examples)
+    limits = image_limits(settings)
+    statistics = Statistics(runtime.folder)
+    predictor = Predictor(limits=limits, max_examples=settings.max_examples, recorder=statistics)
+    inferrer = Inferrer(limits=limits, max_examples=settings.max_examples, recorder=statistics)
+    previewer = Previewer(limits=limits)
+    default = DefaultModel(runtime.registry, settings.default_model)
     app = Flask("convoy", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.config["MAX_FORM_PARTS"] = settings.max_images + 16
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_image_bytes
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.register_blueprint(native.blueprint(runtime.registry, predictor, settings))
+    app.register_blueprint(native.blueprint(runtime.registry, predictor, previewer, settings))
+    app.register_blueprint(openinference.blueprint(runtime.registry, inferrer, statistics, runtime.unloaded, settings))
+    app.register_blueprint(huggingface.blueprint(runtime.registry, default, inferrer, settings))
+    app.register_blueprint(cloud.blueprint(default, predictor, inferrer, settings))
+    app.register_blueprint(tfserving.blueprint(runtime.registry, inferrer, settings))
+    app.register_blueprint(openapi.blueprint())
     app.register_blueprint(health.blueprint(runtime.registry))
-    errors.register(app)
+    forms = {"/v1": errors.error_object, "/v2": errors.error_object, huggingface.PREFIX: huggingface.error_body}
+    errors.register(app, {**forms, **cloud.error_forms(settings)})
     access_log.register(app)
     app.extensions["convoy"] = runtime
     runtime.start()

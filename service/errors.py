@@ -46,6 +46,14 @@ class UnknownModelError(RequestError):
     """No model, version or label of that name is known here."""
 
 
+class UnauthorizedError(RequestError):
+    """The request needs a key, and carries none or another one."""
+
+
+class ForbiddenError(RequestError):
+    """The request asks for what this server is not set up to allow."""
+
+
 class UnavailableError(ConvoyError):
     """Nothing is wrong with the request, but it cannot be answered now.
 

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -13,12 +14,23 @@ from service.errors import SettingsError
 PREFIX = "CONVOY_"
 _PYTHONS_WORDS = ("invalid literal", "could not convert", "Exceeds the limit", "cannot convert")
 _LONGEST_SHOWN = 80
+_MODEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ROUTE = re.compile(r"/[A-Za-z0-9._~:@!$&'()*+,;=/-]*")
+_SECRET = re.compile(r"[!-~]{8,200}")
 _SWITCHES = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 _UNITS = {"": 1, "k": 2**10, "kib": 2**10, "m": 2**20, "mib": 2**20, "g": 2**30, "gib": 2**30}
 
 
-def _setting(default: Any, help_text: str, *, parse: Callable[[str], Any]) -> Any:
-    return field(default=default, metadata={"help": help_text, "parse": parse})
+def _secret(text: str) -> str:
+    if not _SECRET.fullmatch(text):
+        raise ValueError("must have 8 or more characters, letters, digits and signs without spaces")
+    return text
+
+
+def _setting(default: Any, help_text: str, *, parse: Callable[[str], Any], also: str | None = None) -> Any:
+    """Declare a setting; `also` is a platform's own variable, read where neither option nor CONVOY_… is given."""
+    # A secret must not get into a log by way of repr().
+    return field(default=default, repr=parse is not _secret, metadata={"help": help_text, "parse": parse, "also": also})
 
 
 def _path(text: str) -> Path:
@@ -59,6 +71,18 @@ def _ready(text: str) -> str:
     if not text.strip():
         raise ValueError("must be all, any, or model names separated by commas")
     return text.strip()
+
+
+def _name(text: str) -> str:
+    if not _MODEL_NAME.fullmatch(text):
+        raise ValueError("must be the name of a model, as GET /api/models lists it")
+    return text
+
+
+def _route(text: str) -> str:
+    if not _ROUTE.fullmatch(text):
+        raise ValueError("must be an address such as /predict, without < and >")
+    return text
 
 
 def _level(text: str) -> str:
@@ -108,7 +132,9 @@ class Settings:
         parse=_path,
     )
     host: str = _setting("127.0.0.1", "Address to listen on; 0.0.0.0 for all.", parse=str)
-    port: int = _setting(8000, "Port to listen on; 0 picks a free one.", parse=_port)
+    port: int = _setting(
+        8000, "Port to listen on; 0 picks a free one. AIP_HTTP_PORT counts too.", parse=_port, also="AIP_HTTP_PORT"
+    )
     workers: int = _setting(0, "Worker processes; one per usable core by default.", parse=_positive)
     threads: int = _setting(4, "Threads per worker.", parse=_positive)
     poll_seconds: float = _setting(1.0, "Seconds between two looks at the models folder.", parse=_seconds)
@@ -116,6 +142,21 @@ class Settings:
         "all",
         "Models that must be live before /readyz says 200: all, any, or names with commas.",
         parse=_ready,
+    )
+    default_model: str | None = _setting(
+        None, "Model that answers where an address names none; the only one there is by default.", parse=_name
+    )
+    health_route: str | None = _setting(
+        None,
+        "One more address that says whether the default model is live. AIP_HEALTH_ROUTE counts too.",
+        parse=_route,
+        also="AIP_HEALTH_ROUTE",
+    )
+    predict_route: str | None = _setting(
+        None,
+        "One more address that asks the default model. AIP_PREDICT_ROUTE counts too.",
+        parse=_route,
+        also="AIP_PREDICT_ROUTE",
     )
     request_timeout: float = _setting(30.0, "Seconds a request may take before it is answered 504.", parse=_seconds)
     max_waiting: int = _setting(
@@ -135,6 +176,11 @@ class Settings:
     allow_saved_model: bool = _setting(
         False, "Whether SavedModel folders, which are programs, may be built: 1 or 0.", parse=_switch
     )
+    admin_key: str | None = _setting(
+        None,
+        "Key that loading and unloading models over HTTP asks for; without one both are switched off.",
+        parse=_secret,
+    )
     prune_days: float = _setting(30.0, "Days after which a bundle nobody used is deleted.", parse=_seconds)
     log_level: str = _setting("info", "debug, info, warning or error.", parse=_level)
 
@@ -150,12 +196,16 @@ class Settings:
         values: dict[str, Any] = {}
         for one in fields(cls):
             given = (overrides or {}).get(one.name)
-            text = _from_environment(environ, one.name) if given is None else str(given)
+            source, text = f"{PREFIX}{one.name.upper()}", str(given)
+            if given is None:
+                source, text = _from_environment(environ, source, one.metadata["also"])
             if text != "":
-                values[one.name] = _parsed(one.name, text, one.metadata["parse"])
+                values[one.name] = _parsed(one.name, text, one.metadata["parse"], source=source)
         values.setdefault("workers", usable_cores())
         values.setdefault("models_dir", Path("models").absolute())
         values.setdefault("cache_dir", _default_cache(environ))
+        if environ.get("AIP_HTTP_PORT"):  # a container that listens on loopback alone is never reached
+            values.setdefault("host", "0.0.0.0")
         return cls(**values)
 
     def with_runtime_dir(self) -> "Settings":
@@ -171,21 +221,22 @@ def setting_help(name: str) -> str:
     return f"{one.metadata['help']} [{PREFIX}{name.upper()}]"
 
 
-def _from_environment(environ: Mapping[str, str], name: str) -> str:
-    text = environ.get(PREFIX + name.upper(), "")
+def _from_environment(environ: Mapping[str, str], variable: str, also: str | None) -> tuple[str, str]:
+    text = environ.get(variable, "")
     # NOTE: Kubernetes sets CONVOY_PORT=tcp://10.0.0.1:8000 in every pod beside a Service named convoy.
-    return "" if text.startswith("tcp://") else text
+    text = "" if text.startswith("tcp://") else text
+    if also and not text and environ.get(also):
+        return also, environ[also]
+    return variable, text
 
 
-def _parsed(name: str, text: str, parse: Callable[[str], Any]) -> Any:
+def _parsed(name: str, text: str, parse: Callable[[str], Any], *, source: str) -> Any:
     try:
         return parse(text)
     except (ValueError, OverflowError, RuntimeError) as error:
         reason = "must be a number" if str(error).startswith(_PYTHONS_WORDS) else error
-        shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-        raise SettingsError(
-            f"{PREFIX}{name.upper()} (or --{name.replace('_', '-')}) is {shown!r}: {reason}."
-        ) from error
+        shown = "(not shown)" if parse is _secret else text[:_LONGEST_SHOWN] + "…" * (len(text) > _LONGEST_SHOWN)
+        raise SettingsError(f"{source} (or --{name.replace('_', '-')}) is {shown!r}: {reason}.") from error
 
 
 def misspelt_settings(environ: Mapping[str, str] | None = None) -> dict[str, str]:

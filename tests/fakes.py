@@ -34,6 +34,7 @@ def describe(
     *,
     inputs: Sequence[InputFacts] = (InputFacts(TensorSpec("pixels", (None, 2, 2, 1))),),
     outputs: Sequence[OutputFacts] = (OutputFacts(TensorSpec("corners", (None, CORNERS)), "softmax"),),
+    layers: tuple[Layer, ...] | None = None,
 ) -> Description:
     """Return what a build would have read off the tiny model, or off one with these inputs and outputs."""
     flat = (None, CORNERS)
@@ -42,7 +43,8 @@ def describe(
         version=version,
         inputs=tuple(inputs),
         outputs=tuple(outputs),
-        layers=(
+        layers=layers
+        or (
             Layer("pixels", "InputLayer", (None, 2, 2, 1), 0),
             Layer("flatten", "Flatten", flat, 0, (None, 2, 2, 1), inbound=("pixels",), order="row, column, channel"),
             Layer("corners", "Softmax", flat, 0, flat, inbound=("flatten",), receptive_field=(2, 2)),

@@ -2,18 +2,16 @@
 
 import base64
 import binascii
-import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from itertools import chain
-from typing import Any, NoReturn
+from typing import Any
 
-import numpy as np
 from flask import Request
-from numpy.typing import NDArray
 from werkzeug.datastructures import FileStorage
 
+from service.api.numbers import nested_array, parsed_json
 from service.api.schemas import PredictBody
 from service.errors import (
     MalformedBodyError,
@@ -31,10 +29,6 @@ ACCEPTED = (
     "Send an image (JPEG, PNG, WebP, BMP, GIF or TIFF) as the body, multipart/form-data with files, "
     'JSON {"image": …} or {"images": […]}, or a .npy array.'
 )
-MAX_AXES = 8
-MAX_VALUES = 10_000_000
-"""Values a JSON body may hold: as objects they take some 32 bytes each."""
-MAX_LISTS = 4_000_000
 _DATA_URI = re.compile(r"data:(?P<type>[\w.+-]*/?[\w.+-]*)(;[\w=.+-]+)*;base64,", re.ASCII)
 
 
@@ -43,19 +37,38 @@ def read_examples(request: Request, *, inputs: Sequence[str], max_images: int) -
 
     Raises MalformedBodyError, UndecodableImageError, UnsupportedBodyError, MisfitError or TooLargeError.
     """
-    if request.content_encoding and request.content_encoding.lower() != "identity":
-        raise UnsupportedBodyError(f"Content-Encoding {request.content_encoding} is not taken; send the body as it is.")
-    try:
+    with _reading(request):
         examples = _examples(request, inputs)
-    except (BlockingIOError, TimeoutError):
-        raise
-    except OSError as error:
-        raise MalformedBodyError("The body broke off or its chunks are malformed; send it whole.") from error
     if len(examples) > max_images:
         raise TooLargeError(
             f"{len(examples)} images in one request; at most {max_images} are taken (an .npy may hold more)."
         )
     return examples
+
+
+def read_json(request: Request) -> Any:
+    """Return the data of a body that is JSON, or None where it is something else; the body can be read again.
+
+    Raises MalformedBodyError, UnsupportedBodyError or TooLargeError.
+    """
+    if request.mimetype == "multipart/form-data":
+        return None
+    with _reading(request):
+        body = request.get_data()
+    is_json = request.mimetype.endswith("json") or body.lstrip()[:1] in (b"{", b"[")
+    return parsed_json(body) if is_json and body else None
+
+
+@contextmanager
+def _reading(request: Request) -> Iterator[None]:
+    if request.content_encoding and request.content_encoding.lower() != "identity":
+        raise UnsupportedBodyError(f"Content-Encoding {request.content_encoding} is not taken; send the body as it is.")
+    try:
+        yield
+    except (BlockingIOError, TimeoutError):
+        raise
+    except OSError as error:
+        raise MalformedBodyError("The body broke off or its chunks are malformed; send it whole.") from error
 
 
 def _examples(request: Request, inputs: Sequence[str]) -> list[Example]:
@@ -127,41 +140,25 @@ def _or_unusable(read: Callable[[], Part]) -> Part:
 
 
 def _from_json(body: bytes) -> list[Example]:
-    data = _parsed(body)
+    data = parsed_json(body)
     if not isinstance(data, dict):
         raise MalformedBodyError('JSON must be an object: {"image": …} or {"images": […]}.')
     loaded = PredictBody().load(data)
     return [_json_example(one) for one in loaded.get("images", [loaded.get("image")])]
 
 
-def _parsed(body: bytes) -> Any:
-    if body.count(b",") > MAX_VALUES or body.count(b"[") > MAX_LISTS:
-        raise TooLargeError(f"The JSON holds more than {MAX_VALUES:,} values or {MAX_LISTS:,} lists; send an .npy.")
-    try:
-        return json.loads(body, parse_constant=_refuse_constant)
-    except RecursionError as error:
-        raise MalformedBodyError("The JSON is nested too deeply; an image needs four levels at most.") from error
-    except UnicodeDecodeError as error:
-        raise MalformedBodyError("The JSON is not UTF-8 text.") from error
-    except ValueError as error:
-        raise MalformedBodyError(f"The body is no JSON: {error}.") from error
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
 def _json_example(value: Any) -> Example:
     if isinstance(value, dict):
-        return Example({name: _or_unusable(partial(_json_part, one)) for name, one in value.items()})
-    return Example.of(_or_unusable(partial(_json_part, value)))
+        return Example({name: _or_unusable(partial(json_part, one)) for name, one in value.items()})
+    return Example.of(_or_unusable(partial(json_part, value)))
 
 
-def _json_part(value: Any) -> Part:
+def json_part(value: Any) -> Part:
+    """Return what base64 text, a data URI or nested lists of numbers stand for; raises RequestError."""
     if isinstance(value, str):
         return Picture(_from_base64(value))
     if isinstance(value, list):
-        return Numbers(_array(value))
+        return Numbers(nested_array(value))
     raise MisfitError("An image in JSON is base64 text, a data URI, or nested lists of numbers.")
 
 
@@ -173,22 +170,3 @@ def _from_base64(text: str) -> bytes:
         return base64.b64decode(re.sub(r"\s+", "", text[uri.end() if uri else 0 :]), validate=True)
     except (binascii.Error, ValueError) as error:
         raise MalformedBodyError("The text is no base64; send an encoded image as base64 or as a data URI.") from error
-
-
-def _array(nested: list[Any]) -> NDArray[Any]:
-    """Return nested lists of numbers as an array; each level is checked as a whole, at the speed of C."""
-    shape, flat = [len(nested)], nested
-    while (kinds := set(map(type, flat))) == {list}:
-        lengths = set(map(len, flat))
-        if len(lengths) > 1 or len(shape) >= MAX_AXES:
-            raise MisfitError("The numbers are ragged: every row must have as many values as the others.")
-        shape.append(lengths.pop())
-        flat = list(chain.from_iterable(flat))
-    if not kinds <= {int, float, bool}:
-        raise MisfitError(
-            "The numbers are ragged or no numbers: every row must have as many values, all of them numbers."
-        )
-    array = np.array(flat).reshape(shape)
-    if array.dtype.kind not in "biuf":
-        raise MisfitError("The lists hold numbers larger than a 64-bit number.")
-    return array

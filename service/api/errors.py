@@ -1,26 +1,30 @@
-"""Owns which HTTP status an error has, and its form: `application/problem+json` (RFC 9457)."""
+"""Owns which HTTP status an error has, and its form: `application/problem+json` (RFC 9457), or a dialect's own."""
 
 import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
-from flask import Flask, Response
+from flask import Flask, Response, current_app, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from service.errors import (
     ConvoyError,
     DeadlineExceededError,
+    ForbiddenError,
     MalformedBodyError,
     MisfitError,
     ModelFailedError,
     ModelNotReadyError,
     TooLargeError,
+    UnauthorizedError,
     UnavailableError,
     UndecodableImageError,
     UnknownModelError,
     UnsupportedBodyError,
 )
+from service.serving.inference import BadExampleError
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +32,8 @@ PROBLEM = "application/problem+json"
 _STATUS: dict[type[ConvoyError], tuple[int, str]] = {
     MalformedBodyError: (400, "Malformed body"),
     UndecodableImageError: (400, "Image cannot be decoded"),
+    UnauthorizedError: (401, "Key needed"),
+    ForbiddenError: (403, "Not allowed"),
     UnknownModelError: (404, "No such model"),
     TooLargeError: (413, "Too large"),
     UnsupportedBodyError: (415, "Unsupported body"),
@@ -38,8 +44,18 @@ _STATUS: dict[type[ConvoyError], tuple[int, str]] = {
 }
 
 
-def register(app: Flask) -> None:
-    """Have every error of the application, Flask's and Werkzeug's own too, answered as a problem."""
+ErrorForm = Callable[[dict[str, Any]], Response]
+"""Makes a dialect's answer of a problem object (type, title, status, detail)."""
+
+_FORMS = "convoy.error_forms"
+
+
+def register(app: Flask, forms: Mapping[str, ErrorForm]) -> None:
+    """Have every error of the application, Flask's and Werkzeug's own too, answered as a problem.
+
+    `forms` gives another form to the paths that begin with a prefix such as "/v2".
+    """
+    app.extensions[_FORMS] = dict(forms)
     app.register_error_handler(ConvoyError, _domain)
     app.register_error_handler(ValidationError, _invalid)
     app.register_error_handler(HTTPException, _http)
@@ -48,17 +64,43 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, _unforeseen)
 
 
+def error_object(body: dict[str, Any]) -> Response:
+    """Return a problem as `{"error": detail}`, the form of TensorFlow Serving and the Open Inference Protocol.
+
+    They know neither 415 nor 422: what is wrong with a request is a 400.
+    """
+    status = 400 if body["status"] in (415, 422) else body["status"]
+    return Response(orjson.dumps({"error": body["detail"]}), status=status, mimetype="application/json")
+
+
 def problem(error: ConvoyError) -> dict[str, Any]:
     """Return the problem object of one of our errors: type, title, status, detail."""
-    status, title = _STATUS.get(type(error), (500, "Internal error"))
+    known = error.error if isinstance(error, BadExampleError) else error
+    status, title = _STATUS.get(type(known), (500, "Internal error"))
     if status == 500:
         return _problem(500, title, "Something went wrong on our side; the log has the details.")
     return _problem(status, title, error.message)
 
 
 def problem_response(body: dict[str, Any], *, headers: dict[str, str] | None = None) -> Response:
-    """Return a problem object as a response with its own status."""
-    return Response(orjson.dumps(body), status=body["status"], mimetype=PROBLEM, headers=headers)
+    """Return a problem object as a response with its own status, in the form that the path at hand asks for."""
+    response = _form()(body)
+    response.headers.update(headers or {})
+    return response
+
+
+def _form() -> ErrorForm:
+    forms: Mapping[str, ErrorForm] = current_app.extensions[_FORMS]
+    path = request.path.lower()
+    return next((form for prefix, form in forms.items() if _is_under(path, prefix)), _as_problem)
+
+
+def _is_under(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(f"{prefix}/")
+
+
+def _as_problem(body: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(body), status=body["status"], mimetype=PROBLEM)
 
 
 def _problem(status: int, title: str, detail: str) -> dict[str, Any]:
@@ -71,8 +113,13 @@ def _domain(error: ConvoyError) -> Response:
     body = problem(error)
     if body["status"] == 500:
         log.error("unmapped error", exc_info=error)
-    retry_after = error.retry_after if isinstance(error, UnavailableError) else None
-    return problem_response(body, headers={"Retry-After": str(retry_after)} if retry_after else None)
+    return problem_response(body, headers=_headers(error))
+
+
+def _headers(error: ConvoyError) -> dict[str, str]:
+    if isinstance(error, UnavailableError) and error.retry_after:
+        return {"Retry-After": str(error.retry_after)}
+    return {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else {}
 
 
 def _invalid(error: ValidationError) -> Response:

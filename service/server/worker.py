@@ -6,12 +6,14 @@ import time
 from typing import Any
 
 import orjson
+from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 
 from service.serving.admission import arrived_at
 
 RETRY_SECONDS = 1
 _DRAINED = 65536
+_LONGEST_DETAIL = 300
 _PROBE = b"GET /healthz "
 
 
@@ -25,18 +27,25 @@ def _response(status: str, kind: str, body: dict[str, Any], *, retry_after: int 
     return head.encode("ascii") + data
 
 
-_REFUSAL = _response(
-    "503 Service Unavailable",
-    "application/problem+json",
-    {
-        "type": "about:blank",
-        "title": "Overloaded",
-        "status": 503,
-        "detail": "Too many requests wait for this server already; try again in a moment.",
-    },
+def _problem(status: int, title: str, detail: str, *, retry_after: int | None = None) -> bytes:
+    """Return a problem as a whole response; `error` is for clients of the other dialects, whose path is not known."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "error": detail}
+    return _response(f"{status} {title}", "application/problem+json", body, retry_after=retry_after)
+
+
+_REFUSAL = _problem(
+    503,
+    "Service Unavailable",
+    "Too many requests wait for this server already; try again in a moment.",
     retry_after=RETRY_SECONDS,
 )
 _ALIVE = _response("200 OK", "application/json", {"status": "ok"})
+
+
+def _write_error(sock: socket.socket, status: int, reason: str, message: str) -> None:
+    """Answer what is no HTTP request: gunicorn's `util.write_error`, in JSON in place of HTML."""
+    detail = "".join(one if one.isprintable() else "?" for one in message)[:_LONGEST_DETAIL]
+    util.write_nonblock(sock, _problem(status, reason, detail or reason))
 
 
 def _asks_for_health(sock: socket.socket) -> bool:
@@ -55,6 +64,12 @@ class QueueWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     """
 
     max_waiting = 64
+
+    def init_process(self) -> None:
+        """Start the worker; refusals of gunicorn's own are JSON from now on."""
+        # NOTE: gunicorn has no setting for it; its handle_error() picks the status and calls this by its module.
+        util.write_error = _write_error
+        super().init_process()
 
     def enqueue_req(self, conn: Any) -> None:
         """Queue a connection that has a request to read, or answer it at once."""

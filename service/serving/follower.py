@@ -8,6 +8,14 @@ from service.serving.registry import Registry
 log = logging.getLogger(__name__)
 
 
+_LONGEST = 0.5
+
+
+def follow_seconds(poll_seconds: float) -> float:
+    """Return the seconds after which every worker has seen a change of the shared files."""
+    return min(poll_seconds / 2, _LONGEST)
+
+
 class Follower:
     """Refreshes the registry every so many seconds, in a thread."""
 

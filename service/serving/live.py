@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-State = Literal["building", "live", "failed"]
+State = Literal["building", "live", "failed", "unloaded"]
 LIVE_FILE = "live.json"
 
 

@@ -12,21 +12,24 @@ from service.repository.bundles import BundleStore
 from service.repository.sidecar import parse_sidecar
 from service.serving.live import LiveFile, LiveView, VersionState
 from service.serving.live_model import LiveModel, load_model, relabelled
+from service.serving.unloaded import UnloadedModels, without
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 2
 _Key = tuple[str, int]
+_Stamp = tuple[int, int] | None
 
 
 class Registry:
     """The models this worker can answer with. Reading takes no lock: a set is replaced, never changed."""
 
-    def __init__(self, live_file: LiveFile, store: BundleStore) -> None:
+    def __init__(self, live_file: LiveFile, store: BundleStore, unloaded: UnloadedModels | None = None) -> None:
         self._file = live_file
         self._store = store
+        self._unloaded = unloaded
         self._refreshing = threading.Lock()
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[_Stamp, _Stamp] = (None, None)
         self._retry_at: float | None = None
         self._view = LiveView()
         self._models: Mapping[_Key, LiveModel] = {}
@@ -63,9 +66,9 @@ class Registry:
         if not self._is_behind() or not self._refreshing.acquire(blocking=wait):
             return
         try:
-            stamp = self._file.stamp()
+            stamp = self._stamps()
             if self._is_behind():
-                is_complete = self._catch_up(self._file.read())
+                is_complete = self._catch_up(self._read())
                 self._stamp = stamp
                 self._retry_at = None if is_complete else time.monotonic() + RETRY_SECONDS
         finally:
@@ -73,7 +76,14 @@ class Registry:
 
     def _is_behind(self) -> bool:
         is_retry_due = self._retry_at is not None and time.monotonic() >= self._retry_at
-        return is_retry_due or self._file.stamp() != self._stamp
+        return is_retry_due or self._stamps() != self._stamp
+
+    def _stamps(self) -> tuple[_Stamp, _Stamp]:
+        return self._file.stamp(), self._unloaded.stamp() if self._unloaded else None
+
+    def _read(self) -> LiveView:
+        view = self._file.read()
+        return without(view, self._unloaded.names()) if self._unloaded else view
 
     def _catch_up(self, view: LiveView) -> bool:
         """Hold what `view` calls live; return whether all of it could be loaded."""
@@ -151,6 +161,10 @@ class Registry:
             live = self._view.live_versions(name)
             return UnknownModelError(
                 f"There is no version {version!r} of {name!r}; live: {_listed(live)}. Leave it out for the latest."
+            )
+        if all(state.state == "unloaded" for state in states):
+            return ModelNotReadyError(
+                f"The model {name!r} was unloaded; POST /v2/repository/models/{name}/load with the admin key loads it."
             )
         if any(state.state != "failed" for state in states):
             return ModelNotReadyError(

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from service.model.head import HEADS
-from service.model.recipe import COLORS, FITS, NAMED_SCALES, RESIZES, Recipe
+from service.model.recipe import COLORS, FITS, NAMED_SCALES, Recipe
+from service.model.recipes import NAMED_RECIPES, RESIZES_OF
 from service.repository.labels import LABEL_FILES
 from service.settings import Settings
 
@@ -39,8 +40,17 @@ def test_every_key_and_value_of_a_sidecar_is_documented() -> None:
     for one in fields(Recipe):
         if one.name != "sources":
             assert f"\n{one.name}" in page, one.name
-    for value in (*COLORS, *RESIZES, *FITS, *NAMED_SCALES, *HEADS):
+    for value in (*COLORS, *FITS, *NAMED_SCALES, *HEADS):
         assert value in page, value
+
+
+def test_every_recipe_is_documented_with_what_its_library_resizes_with() -> None:
+    page = (ROOT / "docs/model-toml.md").read_text("utf-8")
+
+    for name in NAMED_RECIPES:
+        assert f"`{name}`" in page or f"`.{name.removeprefix('applications.')}`" in page, name
+    for names in RESIZES_OF.values():
+        assert f"| {', '.join(names)}" in page
 
 
 def test_every_label_file_that_is_looked_for_is_documented() -> None:

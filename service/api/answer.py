@@ -1,0 +1,46 @@
+"""Owns the native answer to a prediction: its status, its stage times, and what is said where nothing was answered."""
+
+import time
+from typing import Any
+
+from flask import Response
+
+from service.api.errors import problem_response
+from service.api.render import json_response, result_body
+from service.serving.examples import Result
+
+
+def predict_response(result: Result, query: dict[str, Any]) -> Response:
+    """Return the answer to a prediction; `query` is what PredictQuery loaded. Raises the error of an only example."""
+    if not result.answered and len(result.predictions) == 1:
+        error = result.predictions[0].error
+        assert error is not None
+        raise error
+    began = time.monotonic()
+    body = result_body(result, layers=query["layers"], probabilities=query["probabilities"])
+    if not result.answered:
+        return problem_response(_none_answered(body))
+    response = json_response(body)
+    response.headers["Server-Timing"] = _server_timing(result, render=time.monotonic() - began)
+    return response
+
+
+def _none_answered(body: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "about:blank",
+        "title": "No image could be answered",
+        "status": 422,
+        "detail": "None of the images could be answered; each entry of predictions says why.",
+        "predictions": body["predictions"],
+    }
+
+
+def _server_timing(result: Result, *, render: float) -> str:
+    timings = result.timings
+    stages = {
+        "queue": timings.wait,
+        "decode": timings.decode,
+        "infer": timings.infer,
+        "render": render,
+    }
+    return ", ".join(f"{name};dur={seconds * 1000:.3f}" for name, seconds in stages.items())

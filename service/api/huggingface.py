@@ -1,0 +1,138 @@
+"""Owns the dialect of Hugging Face's image classification: `/hf/…`, as `InferenceClient` and huggingface.js ask it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from flask import Blueprint, Request, Response, request
+from marshmallow import EXCLUDE, Schema, fields, validate
+
+from service.api.bodies import json_part, read_examples, read_json
+from service.api.default_model import DefaultModel
+from service.api.render import json_response
+from service.errors import MisfitError, TooLargeError
+from service.model.transform import TRANSFORMS, Transform
+from service.serving.admission import deadline_in
+from service.serving.examples import Example
+from service.serving.inference import Inferrer
+from service.serving.live_model import LiveModel
+from service.serving.ranking import Scored, ranked
+from service.serving.registry import Registry
+from service.settings import Settings
+
+PREFIX = "/hf"
+DEFAULT_TOP_K = 5
+
+
+class Parameters(Schema):
+    """The parameters of a classification; None counts as not given."""
+
+    class Meta:
+        """Clients send parameters of other tasks and providers along."""
+
+        unknown = EXCLUDE
+
+    top_k = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(1, 100_000))
+    function_to_apply = fields.String(load_default=None, allow_none=True, validate=validate.OneOf(TRANSFORMS))
+
+
+class ClassifyBody(Schema):
+    """The JSON body: one image, or several, each base64 or a data URI."""
+
+    class Meta:
+        """Clients send options of the hosted service along."""
+
+        unknown = EXCLUDE
+
+    inputs = fields.Raw(required=True)
+    parameters = fields.Nested(Parameters, load_default=None, allow_none=True)
+
+
+class ClassScore(Schema):
+    """A class with its score."""
+
+    label = fields.String(required=True)
+    score = fields.Float(required=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    examples: Sequence[Example]
+    top_k: int = DEFAULT_TOP_K
+    transform: Transform | None = None
+    is_list: bool = False
+
+
+def blueprint(registry: Registry, default: DefaultModel, inferrer: Inferrer, settings: Settings) -> Blueprint:
+    """Return the routes of the dialect."""
+    views = _Views(registry, default, inferrer, settings)
+    api = Blueprint("huggingface", __name__, url_prefix=PREFIX)
+    for rule in ("", "/models/<name>", "/models/<name>/versions/<int:version>"):
+        api.add_url_rule(rule, view_func=views.classify, methods=["POST"])
+    return api
+
+
+def error_body(body: dict[str, Any]) -> Response:
+    """Return a problem as the clients read it: `{"error": detail}`, with the problem's own status."""
+    return Response(orjson.dumps({"error": body["detail"]}), status=body["status"], mimetype="application/json")
+
+
+class _Views:
+    def __init__(self, registry: Registry, default: DefaultModel, inferrer: Inferrer, settings: Settings) -> None:
+        self._registry = registry
+        self._default = default
+        self._inferrer = inferrer
+        self._settings = settings
+
+    def classify(self, name: str | None = None, version: int | None = None) -> Response:
+        deadline = deadline_in(self._settings.request_timeout)
+        model = self._model(name, version)
+        asked = self._asked(model)
+        found = self._inferrer.infer(model, asked.examples, deadline=deadline)
+        rows = ranked(found, top_k=asked.top_k, transform=asked.transform)
+        return json_response([_row(one) for one in rows] if asked.is_list else _row(rows[0]))
+
+    def _model(self, name: str | None, version: int | None) -> LiveModel:
+        return self._default.get() if name is None else self._registry.get(name, version or "latest")
+
+    def _asked(self, model: LiveModel) -> _Asked:
+        data = read_json(request)
+        most = self._settings.max_images
+        if data is not None:
+            return _from_json(data, most=most)
+        return _Asked(_one_picture(request, model, most=most))
+
+
+def _one_picture(sent: Request, model: LiveModel, *, most: int) -> list[Example]:
+    examples = read_examples(sent, inputs=[one.spec.name for one in model.card.inputs], max_images=most)
+    if len(examples) > 1:
+        raise MisfitError(f'{len(examples)} files came; send one, or JSON {{"inputs": [base64, …]}}.')
+    return examples
+
+
+def _from_json(data: Any, *, most: int) -> _Asked:
+    if not isinstance(data, dict):
+        raise MisfitError('JSON must be an object: {"inputs": base64, "parameters": {"top_k": 5}}.')
+    loaded = ClassifyBody().load(data)
+    inputs, parameters = loaded["inputs"], loaded["parameters"] or {}
+    is_list = isinstance(inputs, list)
+    texts = inputs if is_list else [inputs]
+    if len(texts) > most:
+        raise TooLargeError(f"{len(texts)} images in one request; at most {most} are taken.")
+    return _Asked(
+        [_example(one) for one in texts],
+        top_k=parameters.get("top_k") or DEFAULT_TOP_K,
+        transform=parameters.get("function_to_apply"),
+        is_list=is_list,
+    )
+
+
+def _example(text: Any) -> Example:
+    if not isinstance(text, str):
+        raise MisfitError("An image in `inputs` is base64 text or a data URI; numbers go to /api/models/NAME/predict.")
+    return Example.of(json_part(text))
+
+
+def _row(scores: list[Scored]) -> list[dict[str, Any]]:
+    return [{"label": one.label, "score": one.score} for one in scores]

@@ -38,7 +38,6 @@ ENV PATH=/opt/convoy/bin:$PATH \
     HOME=/tmp \
     PYTHONUNBUFFERED=1 \
     CONVOY_HOST=0.0.0.0 \
-    CONVOY_PORT=8000 \
     CONVOY_MODELS_DIR=/models \
     CONVOY_CACHE_DIR=/cache
 USER 10001:10001
@@ -48,6 +47,6 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 # Liveness alone: a model that cannot be built must not have the container restarted.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import http.client, os, sys; ask = http.client.HTTPConnection('127.0.0.1', int(os.environ['CONVOY_PORT']), timeout=4); ask.request('GET', '/healthz'); sys.exit(ask.getresponse().status != 200)"]
+    CMD ["python", "-c", "import http.client, os, sys; ask = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('CONVOY_PORT') or os.environ.get('AIP_HTTP_PORT') or 8000), timeout=4); ask.request('GET', '/healthz'); sys.exit(ask.getresponse().status != 200)"]
 ENTRYPOINT ["convoy"]
 CMD ["serve"]

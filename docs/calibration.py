@@ -22,7 +22,7 @@ from service.offline.answering import output_with_classes
 from service.offline.batches import answer_arrays
 from service.offline.calibration import floor_of
 from service.offline.candidates import FINISHING, Candidate, finishing_candidates, fitting_candidates
-from service.offline.evidence import weigh
+from service.offline.evidence import Result, weigh
 from service.offline.labelled import read_labelled
 from service.offline.trials import Trial, Trials
 from service.serving.local import open_model, source_of
@@ -104,7 +104,7 @@ def trials_of(name: str, pictures: Path, folder: Path, *, size: int) -> tuple[li
 
 def rates_of(finishing: Sequence[Trial], fitting: Sequence[Trial], *, size: int) -> Rates:
     first, right, unsure, own_first, own_rival = [], [], [], [], []
-    for places in drawn(len(finishing[0].right), size):
+    for places in drawn(len(finishing[0].result.right), size):
         ranking, rivals = verdict(finishing, places)
         first.append(is_true(ranking[0]))
         right.append(all(map(is_true, rivals)))
@@ -125,10 +125,12 @@ def drawn(pictures: int, size: int) -> Iterator[NDArray[np.int64]]:
 
 
 def verdict(trials: Sequence[Trial], places: NDArray[np.int64]) -> tuple[list[Trial], list[Trial]]:
-    right = np.stack([one.right[places] for one in trials])
-    losses = np.stack([one.losses[places] for one in trials])
-    evidence = weigh(right, losses, resamples=RESAMPLES)
+    evidence = weigh([_part(one.result, places) for one in trials], resamples=RESAMPLES)
     return [trials[one] for one in evidence.ranking], [trials[one] for one in evidence.rivals]
+
+
+def _part(result: Result, places: NDArray[np.int64]) -> Result:
+    return Result(result.right[places], result.losses[places], result.tempered[:, places], result.sureness)
 
 
 def is_true(trial: Trial) -> bool:

@@ -15,8 +15,11 @@ import PIL
 import tensorflow as tf
 from readme import filled
 
-from tests.parity.rows import DECODING, RESIZING, WHOLE, Measured, Row, Scope, measured
+from tests.parity.decoding import DECODING
+from tests.parity.resizing import RESIZING
+from tests.parity.rows import Measured, Row, Scope, measured
 from tests.parity.scopes import thorough
+from tests.parity.whole import WHOLE
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/preprocessing.md"
@@ -40,7 +43,7 @@ def table(rows: Iterable[Row], scope: Scope, *, what: str) -> str:
 def _lines(rows: Iterable[Row], scope: Scope) -> Iterator[str]:
     for row in rows:
         found = measured(row.pairs(scope))
-        print(row, found, file=sys.stderr)
+        sys.stderr.write(f"{row}: {found}\n")
         assert found.pairs, row
         assert found.largest <= row.bound, (row, found)
         yield _line(row, found)

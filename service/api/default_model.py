@@ -14,6 +14,7 @@ class DefaultModel:
 
     def get(self) -> LiveModel:
         """Return the model; raises UnknownModelError where it is not clear which, and what the registry raises."""
+        self._registry.refresh(wait=False)
         return self._registry.get(self._chosen())
 
     def why_not_live(self) -> str | None:

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from flask import Blueprint, Request, Response, request
+from flask import Blueprint, Response, request
 from marshmallow import EXCLUDE, Schema, fields, validate
 
-from service.api.bodies import json_part, read_examples, read_json
+from service.api.bodies import json_part, read_json
 from service.api.default_model import DefaultModel
 from service.api.render import json_response
-from service.errors import MisfitError, TooLargeError
+from service.errors import MisfitError, TooLargeError, UndecodableImageError
+from service.image.decode import sniff
 from service.model.transform import TRANSFORMS, Transform
 from service.serving.admission import deadline_in
-from service.serving.examples import Example
+from service.serving.examples import Example, Picture
 from service.serving.inference import Inferrer
 from service.serving.live_model import LiveModel
 from service.serving.ranking import Scored, ranked
@@ -88,27 +89,30 @@ class _Views:
     def classify(self, name: str | None = None, version: int | None = None) -> Response:
         deadline = deadline_in(self._settings.request_timeout)
         model = self._model(name, version)
-        asked = self._asked(model)
+        asked = self._asked()
         found = self._inferrer.infer(model, asked.examples, deadline=deadline)
         rows = ranked(found, top_k=asked.top_k, transform=asked.transform)
         return json_response([_row(one) for one in rows] if asked.is_list else _row(rows[0]))
 
     def _model(self, name: str | None, version: int | None) -> LiveModel:
-        return self._default.get() if name is None else self._registry.get(name, version or "latest")
+        if name is None:
+            return self._default.get()
+        return self._registry.get(name, "latest" if version is None else version)
 
-    def _asked(self, model: LiveModel) -> _Asked:
+    def _asked(self) -> _Asked:
         data = read_json(request)
-        most = self._settings.max_images
         if data is not None:
-            return _from_json(data, most=most)
-        return _Asked(_one_picture(request, model, most=most))
+            return _from_json(data, most=self._settings.max_images)
+        return _Asked([_picture(request.get_data())])
 
 
-def _one_picture(sent: Request, model: LiveModel, *, most: int) -> list[Example]:
-    examples = read_examples(sent, inputs=[one.spec.name for one in model.card.inputs], max_images=most)
-    if len(examples) > 1:
-        raise MisfitError(f'{len(examples)} files came; send one, or JSON {{"inputs": [base64, …]}}.')
-    return examples
+def _picture(body: bytes) -> Example:
+    if not sniff(body):
+        raise UndecodableImageError(
+            "The body is no image of a kind that can be decoded. Send a JPEG, PNG, WebP, BMP, GIF or TIFF as the body, "
+            'or JSON {"inputs": base64, "parameters": {"top_k": 5}}.'
+        )
+    return Example.of(Picture(body))
 
 
 def _from_json(data: Any, *, most: int) -> _Asked:

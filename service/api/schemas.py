@@ -113,9 +113,11 @@ class LayerAnswer(Schema):
 
     name = fields.String(required=True)
     type = fields.String(required=True)
-    output_shape = fields.List(fields.Raw(), required=True, allow_none=True, metadata={"description": _A_SHAPE})
+    output_shape = fields.List(
+        fields.Raw(allow_none=True), required=True, allow_none=True, metadata={"description": _A_SHAPE}
+    )
     parameters = fields.Integer(required=True)
-    input_shape = fields.List(fields.Raw(), allow_none=True, metadata={"description": _A_SHAPE})
+    input_shape = fields.List(fields.Raw(allow_none=True), allow_none=True, metadata={"description": _A_SHAPE})
     trainable_parameters = fields.Integer()
     dtype = fields.String()
     activation = fields.String()

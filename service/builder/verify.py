@@ -25,6 +25,11 @@ FREE_SIDES = (64, 48)
 _SEED = 20261121
 _EXTREME = "extreme"
 _EXTREME_SLACK = 10.0
+_ROUNDING = 2.0**-20
+"""Relative change of an input that no answer should hang on: what some sums in float32 are off by."""
+_SHAKES = 5
+_AS_FAR = 4.0
+"""Times the largest of so few shakes that a graph may be off where the model itself is shaken."""
 _PROBE_BATCH = 2
 
 
@@ -141,11 +146,32 @@ class _Comparison:
         engine = LiteRtEngine(graph, inputs=self.inputs, outputs=self.outputs)
         worst = Difference(0.0, 0.0)
         for case in self.cases:
-            found = largest_difference(_run(engine, case), self.program.run(case.inputs)).with_slack(case.slack)
-            if not found.is_allowed:
+            expected = self.program.run(case.inputs)
+            found = largest_difference(_run(engine, case), expected).with_slack(case.slack)
+            if found.is_allowed:
+                worst = worst.worse(found)
+            elif not self._is_shaken_as_far(case, expected, found):
                 raise DisagreementError(_complaint(case, found, where=where))
-            worst = worst.worse(found)
         return worst
+
+    def _is_shaken_as_far(self, case: Case, expected: dict[str, NDArray[Any]], found: Difference) -> bool:
+        """Return whether the model itself moves as far where its extreme input changes by a few roundings.
+
+        Far outside of what it was trained on, a deep net may blow up so that its numbers hang on the order of sums, in
+        Keras as in the graph: neither is right there. In the ranges pictures come in nothing is forgiven.
+        """
+        if case.label != _EXTREME:
+            return False
+        random = np.random.default_rng(_SEED + 2)
+        shaken = (largest_difference(self.program.run(_shaken(case, random)), expected) for _ in range(_SHAKES))
+        return any(found.of_allowed <= _AS_FAR * one.with_slack(case.slack).of_allowed for one in shaken)
+
+
+def _shaken(case: Case, random: np.random.Generator) -> dict[str, NDArray[Any]]:
+    return {
+        name: np.asarray(array * random.uniform(1 - _ROUNDING, 1 + _ROUNDING, array.shape), array.dtype)
+        for name, array in case.inputs.items()
+    }
 
 
 def _run(engine: LiteRtEngine, case: Case) -> dict[str, NDArray[Any]]:

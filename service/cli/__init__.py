@@ -1,4 +1,4 @@
-"""The command line: `convoy serve | build | check | init | models | layers | predict`."""
+"""The command line: `convoy serve | build | check | init | models | layers | predict | preview | evaluate | …`."""
 
 from service.cli.main import main
 

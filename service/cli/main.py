@@ -66,6 +66,8 @@ Try it:
   convoy predict my_model.keras cat.jpg  one answer, without a server
   convoy preview my_model.keras cat.jpg  what the model sees of it
   convoy layers my_model.keras           what the network looks like
+  convoy evaluate my_model.keras DIR     accuracy and mistakes on labelled pictures
+  convoy calibrate my_model.keras DIR    which scaling and resizing fits them
 """
 
 

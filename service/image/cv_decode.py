@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from service.image.colour import pixels_of
+from service.image.colour import mixed, pixels_of
 from service.image.decode import OpenedImage
 from service.image.gif import background_of, shown_by
 from service.image.jpeg import CMYK_MODE, decode_jpeg
@@ -54,4 +54,4 @@ def _in_color(pixels: Pixels, opened: OpenedImage, color: Color) -> Pixels:
     if color != "grayscale":
         return pixels
     shares, bits = _AFTERWARDS if opened.format in ("GIF", "WEBP") else _IN_READER
-    return (pixels @ shares + (1 << bits - 1) >> bits).astype(np.uint8)[..., np.newaxis]
+    return (mixed(pixels, shares) + (1 << bits - 1) >> bits).astype(np.uint8)[..., np.newaxis]

@@ -33,15 +33,15 @@ def background_of(data: bytes) -> tuple[int, int, int]:
 
 
 def largest_frame(data: bytes) -> tuple[int, int]:
-    """Return the largest height and the largest width that a frame of a GIF has; raises IndexError if cut short."""
-    heights, widths = zip(*_frames(data), strict=True)
-    return max(heights), max(widths)
+    """Return the largest height and the largest width that a frame of a GIF has; at least 1, whatever is damaged."""
+    frames = list(_frames(data))
+    return max([1, *(height for height, _ in frames)]), max([1, *(width for _, width in frames)])
 
 
 def _frames(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the height and width of each frame."""
+    """Yield the height and width of each frame, as far as the bytes go."""
     place = _SCREEN + 3 * _colours(data[_FLAGS_AT])
-    while place < len(data) and data[place] in (_EXTENSION, _FRAME):
+    while place + _FRAME_HEAD < len(data) and data[place] in (_EXTENSION, _FRAME):
         if data[place] == _EXTENSION:
             place = _behind_blocks(data, place + 2)
             continue
@@ -56,6 +56,6 @@ def _colours(flags: int) -> int:
 
 def _behind_blocks(data: bytes, place: int) -> int:
     """Return where the blocks that begin at `place` end: each says its length first, and the last is empty."""
-    while data[place]:
+    while place < len(data) and data[place]:
         place += data[place] + 1
     return place + 1

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.image.colour import pixels_of, to_eight_bits
+from service.image.colour import mixed, pixels_of, to_eight_bits
 from service.image.decode import OpenedImage
 from service.model.recipe import Color
 
@@ -75,12 +75,12 @@ def _alpha_of_grays(image: Image.Image, depth: int) -> Pixels:
 def gray(pixels: Pixels, *, gamma: int | None = None) -> Pixels:
     """Return RGB pixels as libpng's gray, (height, width, 1); `gamma`, in 1/100000, is that which the file declares."""
     if gamma is None:
-        return (pixels @ _SHARES >> _SHARE_BITS).astype(np.uint8)[..., np.newaxis]
+        return (mixed(pixels, _SHARES) >> _SHARE_BITS).astype(np.uint8)[..., np.newaxis]
     linear = _table(_inverse(gamma))[pixels]
-    mixed = _table(_inverse(_inverse(gamma)))[linear @ _SHARES + _HALF >> _SHARE_BITS]
+    grays = _table(_inverse(_inverse(gamma)))[mixed(linear, _SHARES) + _HALF >> _SHARE_BITS]
     # NOTE: what is gray already goes by no table, and would come out of them as another gray.
     is_gray = (pixels == pixels[..., :1]).all(axis=-1)
-    return np.where(is_gray, pixels[..., 0], mixed)[..., np.newaxis]
+    return np.where(is_gray, pixels[..., 0], grays)[..., np.newaxis]
 
 
 def _gamma_of(image: Image.Image) -> int | None:

@@ -76,8 +76,9 @@ def _warnings(facts: InputFacts, recipe: Recipe) -> tuple[str, ...]:
     if facts.spec.dtype.startswith(_INTEGERS):
         return (f"Input {name} takes {facts.spec.dtype}: pictures go in as 0..255, and `scale` is not used; drop it.",)
     return (
-        f"The first layers after {name} are made for pixels of {told}, and model.toml has them scaled to "
-        f"{reach_in_words(recipe.scale)} before that. Unless the model was trained so, drop `scale` from model.toml.",
+        f"The first layers after {name} are made for pixels of {told}, and the sidecar has them scaled to "
+        f"{reach_in_words(recipe.scale)} before that. Unless the model was trained so, say "
+        f'scale = "{told}" in model.toml.',
     )
 
 

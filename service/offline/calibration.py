@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import partial
 
-import numpy as np
-
 from service.image.decode import ImageLimits
 from service.model.card import ModelCard, OutputCard
 from service.offline.answering import Tick, head_notes, none_good
@@ -84,7 +82,7 @@ def _survivors(trials: Sequence[Trial], own: Candidate) -> list[Candidate]:
 
 
 def _weighed(trials: Sequence[Trial]) -> Evidence:
-    return weigh(np.stack([one.right for one in trials]), np.stack([one.losses for one in trials]))
+    return weigh([one.result for one in trials])
 
 
 def _speaker(candidates: Sequence[Candidate], own: Candidate) -> Candidate:
@@ -124,7 +122,7 @@ def _found(trials: Trials, card: ModelCard, notes: tuple[str, ...], *, survivors
 
 def _is_surely_over(chance: float, ranking: Sequence[Ranked]) -> bool:
     """Return whether the best of so many recipes has more pictures right than guessing gives one of them by luck."""
-    right = ranking[0].trial.right
+    right = ranking[0].trial.result.right
     return binomial_tail(int(right.sum()), len(right), chance=chance) < _LEVEL / len(ranking)
 
 

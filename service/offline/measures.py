@@ -14,7 +14,10 @@ Flags = NDArray[np.bool_]
 _Z95 = 1.959963984540054
 SMALLEST_PROBABILITY = 1e-7
 """What Keras clips probabilities to before it takes their logarithm (`keras.config.epsilon`)."""
+_TINIEST = 1e-38
 BINS = 15
+TEMPERATURES = tuple(2.0**power for power in range(-8, 9))
+"""What a scale of 255 instead of 1 does to a net without biases, and the other way round."""
 
 
 def wilson_interval(right: int, count: int) -> tuple[float, float]:
@@ -39,6 +42,16 @@ def log_losses(values: NDArray[Any], truth: Indices, *, floor: float = SMALLEST_
     shares = np.divide(own, totals, out=np.full(len(known), 1 / values.shape[1]), where=totals > 0)
     losses: Floats = -np.log(np.clip(shares, floor, 1 - floor))
     return losses
+
+
+def tempered_losses(values: NDArray[Any], truth: Indices, *, floor: float) -> Floats:
+    """Return `log_losses` at each of `TEMPERATURES`, float64 (temperatures, N): of p ** (1 / t), brought to a sum of 1.
+
+    Temperature makes all answers surer or less sure and leaves their order (Guo et al. 2017, section 4.2).
+    """
+    logs = np.log(np.clip(np.where(np.isfinite(values), values, 0).astype(np.float64), _TINIEST, None))
+    logs -= logs.max(axis=1, keepdims=True)
+    return np.stack([log_losses(np.exp(logs / one), truth, floor=floor) for one in TEMPERATURES])
 
 
 def calibration_error(confidence: Floats, right: Flags, *, bins: int = BINS) -> float:

@@ -17,8 +17,9 @@ from service.model.recipe import Recipe
 from service.model.tensors import ImageLayout
 from service.offline.answering import READERS, BadFile, Tick
 from service.offline.candidates import Candidate, picture_inputs
+from service.offline.evidence import Result
 from service.offline.labelled import LabelledPicture
-from service.offline.measures import log_losses
+from service.offline.measures import log_losses, tempered_losses
 from service.offline.stages import Decoder
 from service.serving.live_model import CHUNK
 
@@ -31,33 +32,40 @@ _Fitted = dict[tuple[Any, ...], Arrays | RequestError]
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """How recipes did that lead to the same numbers on every picture.
-
-    `right` (N,) says which pictures got their class, `losses` (N,) are their log losses in nats.
-    """
+    """How recipes did that lead to the same numbers on every picture."""
 
     candidates: tuple[Candidate, ...]
-    right: NDArray[np.bool_]
-    losses: NDArray[np.float64]
+    result: Result
 
     @property
     def accuracy(self) -> float:
         """Return the share of pictures answered with their own class, 0..1."""
-        return float(self.right.mean())
+        return float(self.result.right.mean())
 
     @property
     def log_loss(self) -> float:
         """Return the mean log loss."""
-        return float(self.losses.mean())
+        return float(self.result.losses.mean())
 
 
 @dataclass(slots=True)
 class _Rows:
-    """What one candidate gave so far."""
+    """What one candidate gave so far, chunk by chunk; the temperatures of `tempered` come first."""
 
     digest: Any = field(default_factory=hashlib.blake2b)
     right: list[NDArray[np.bool_]] = field(default_factory=list)
     losses: list[NDArray[np.float64]] = field(default_factory=list)
+    tempered: list[NDArray[np.float64]] = field(default_factory=list)
+    surest: list[NDArray[np.float64]] = field(default_factory=list)
+
+    def result(self) -> Result:
+        """Return all of it as one."""
+        return Result(
+            right=np.concatenate(self.right),
+            losses=np.concatenate(self.losses),
+            tempered=np.concatenate(self.tempered, axis=1),
+            sureness=float(np.concatenate(self.surest).mean()),
+        )
 
 
 class Trials:
@@ -115,11 +123,7 @@ class Trials:
         for candidate, rows in self._rows.items():
             if candidate not in self.dropped:
                 groups.setdefault(rows.digest.digest(), []).append(candidate)
-        return [self._trial(group) for group in groups.values()]
-
-    def _trial(self, group: list[Candidate]) -> Trial:
-        rows = self._rows[group[0]]
-        return Trial(tuple(group), np.concatenate(rows.right), np.concatenate(rows.losses))
+        return [Trial(tuple(group), self._rows[group[0]].result()) for group in groups.values()]
 
     def _fitted(self, picture: LabelledPicture, candidates: Sequence[Candidate]) -> _Fitted:
         """Return the pixels of a picture by each fitting, or why there are none."""
@@ -181,6 +185,8 @@ class Trials:
         rows.digest.update(digest)
         rows.right.append(chosen == truth)
         rows.losses.append(log_losses(values, truth, floor=self._floor))
+        rows.tempered.append(tempered_losses(values, truth, floor=self._floor))
+        rows.surest.append(np.exp(-log_losses(values, values.argmax(axis=1), floor=self._floor)))
 
 
 def _digest(arrays: Arrays) -> bytes:

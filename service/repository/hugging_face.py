@@ -181,10 +181,10 @@ def _offset(config: Config, factor: float) -> float:
 
 def _channels(config: Config, key: str) -> list[float]:
     value = config.get(key)
-    values = value if isinstance(value, list) else [value]
+    values: list[Any] = value if isinstance(value, list) else [value]
     if not values or not all(map(_is_number, values)):
         _refuse(f"{key} is {value!r}, where a list of numbers was expected")
-    return [float(one) for one in values]
+    return list(map(float, values))
 
 
 def _number(config: Config, key: str, default: float) -> float:

@@ -18,8 +18,8 @@ from service.serving.statistics import Recorder, recorded
 
 GATHERED_BYTES = 64 * 2**20
 """Decoded inputs held at a time; a request with more is run in several batches."""
-MAX_OUTPUT_VALUES = 40_000_000
-"""Values that the outputs of one request may hold: some 160 MB of float32."""
+MAX_OUTPUT_VALUES = 10_000_000
+"""Values that the outputs of one request may hold: some 100 MB of JSON."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,10 +45,11 @@ _TINY = 1e-7
 
 def polarity_of_picture(grey: Grey) -> Polarity | None:
     """Return which way round a picture is, (height, width) in 0..1; None where its border is no even ground."""
-    ground = float(np.median(_border(grey)))
-    if np.mean(np.abs(_border(grey) - ground) < _NEAR) < _SHARE:
+    border = _border(grey)
+    ground = _ground(border)
+    if np.count_nonzero(np.abs(border - ground) < _NEAR) < _SHARE * border.size:
         return None
-    darker, lighter = float(np.mean(grey < ground - _FAR)), float(np.mean(grey > ground + _FAR))
+    darker, lighter = (np.count_nonzero(drawn) / grey.size for drawn in (grey < ground - _FAR, grey > ground + _FAR))
     if lighter >= _LEAST_DRAWN and darker <= _MOST_OPPOSITE and ground < 0.5:
         return "light on dark"
     if darker >= _LEAST_DRAWN and lighter <= _MOST_OPPOSITE and ground > 0.5:
@@ -56,12 +57,22 @@ def polarity_of_picture(grey: Grey) -> Polarity | None:
     return None
 
 
+def has_ground_of(grey: Grey, polarity: Polarity) -> bool:
+    """Return whether the border of a picture is as dark, or as light, as one of this polarity: a first, quick look."""
+    return (_ground(_border(grey)) < 0.5) == (polarity == "light on dark")
+
+
 def _border(grey: Grey) -> Grey:
     """Return the outermost pixels, as wide as one of 28."""
     wide = max(1, min(grey.shape) // 28)
-    inner = np.zeros(grey.shape, bool)
-    inner[wide:-wide, wide:-wide] = True
-    return grey[~inner]
+    sides = grey[wide:-wide]
+    return np.concatenate([one.ravel() for one in (grey[:wide], grey[-wide:], sides[:, :wide], sides[:, -wide:])])
+
+
+def _ground(border: Grey) -> float:
+    """Return the median; the lower one of two."""
+    middle = (border.size - 1) // 2
+    return float(np.partition(border, middle)[middle])
 
 
 def told_by(values: NDArray[np.float32], head: Head) -> float:
@@ -173,6 +184,16 @@ class LearnedPolarity:
         self._lock = threading.Lock()
         self._found: tuple[Polarity | None] | None = None
 
+    @property
+    def known(self) -> Polarity | None:
+        """Return it where the model was asked already and told."""
+        return self._found[0] if self._found else None
+
+    @property
+    def is_none(self) -> bool:
+        """Return whether the model was asked already and did not tell."""
+        return self._found == (None,)
+
     def of(self, model: LiveModel) -> Polarity | None:
         """Return it; the first caller asks the model, the others meanwhile go without."""
         if self._found is None and self._lock.acquire(blocking=False):
@@ -180,7 +201,7 @@ class LearnedPolarity:
                 self._found = (learned_polarity(model),)
             finally:
                 self._lock.release()
-        return self._found[0] if self._found else None
+        return self.known
 
 
 def polarity_warnings(batch: NDArray[np.generic], model: LiveModel, learned: LearnedPolarity) -> list[str | None]:
@@ -189,14 +210,20 @@ def polarity_warnings(batch: NDArray[np.generic], model: LiveModel, learned: Lea
     `learned` is the one that belongs to `model`, and is asked only where a picture shows a way round.
     """
     card = model.card.inputs[0]
-    if len(model.card.inputs) != 1 or not is_asked(card):
+    if len(model.card.inputs) != 1 or learned.is_none or not is_asked(card):
         return [None] * len(batch)
-    assert card.recipe is not None
-    seen = [polarity_of_picture(_seen(one, card)) for one in batch]
-    known = learned.of(model) if any(seen) else None
-    if known is None:
-        return [None] * len(batch)
-    return [None if one in (None, known) else warning_of(known, is_inverted=card.recipe.invert) for one in seen]
+    return [_warning(_seen(one, card), model, learned) for one in batch]
+
+
+def _warning(grey: Grey, model: LiveModel, learned: LearnedPolarity) -> str | None:
+    if learned.known is not None and has_ground_of(grey, learned.known):
+        return None  # as nearly every picture is, which is seen at a glance
+    shown = polarity_of_picture(grey)
+    known = learned.of(model) if shown is not None else None
+    if known is None or shown == known:
+        return None
+    recipe = model.card.inputs[0].recipe
+    return warning_of(known, is_inverted=recipe is not None and recipe.invert)
 
 
 def warning_of(learned: Polarity, *, is_inverted: bool) -> str:

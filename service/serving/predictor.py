@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from service.errors import DeadlineExceededError, RequestError, TooLargeError
 from service.image.decode import ImageLimits
 from service.model.card import OutputCard
 from service.model.head import Answer, PlainNumbers, as_numbers, interpret
-from service.serving.examples import Example, Origin, Prediction, Result, Timings
+from service.serving.examples import Example, Origin, Picture, Prediction, Result, Timings
 from service.serving.live_model import LiveModel
+from service.serving.polarity_watch import PolarityWatch
 from service.serving.preparation import Prepared, filename_of, prepare
 from service.serving.statistics import Recorder, recorded
 
@@ -32,6 +34,7 @@ class Predictor:
         self._limits = limits
         self._max_examples = max_examples
         self._recorder = recorder
+        self._polarity = PolarityWatch()
 
     def predict(self, model: LiveModel, examples: Iterable[Example], *, top_k: int, deadline: float) -> Result:
         """Answer each example; one that cannot be answered carries its error and the others are answered.
@@ -39,7 +42,7 @@ class Predictor:
         `top_k` ranks that many classes; `deadline` is a `time.monotonic()` value. Raises DeadlineExceededError, and
         TooLargeError where the request holds more than `max_examples` examples.
         """
-        run = _Run(model, self._limits, self._max_examples, top_k, deadline)
+        run = _Run(model, self._limits, self._max_examples, top_k, deadline, self._polarity)
         with recorded(self._recorder, model.key) as record:
             for example in examples:
                 run.add(example)
@@ -52,7 +55,15 @@ class Predictor:
 class _Run:
     """One request on its way: prepares example after example, runs a batch whenever enough have gathered."""
 
-    def __init__(self, model: LiveModel, limits: ImageLimits, max_examples: int, top_k: int, deadline: float) -> None:
+    def __init__(
+        self,
+        model: LiveModel,
+        limits: ImageLimits,
+        max_examples: int,
+        top_k: int,
+        deadline: float,
+        polarity: PolarityWatch,
+    ) -> None:
         self.timings = Timings()
         self.predictions: list[Prediction] = []
         self._model = model
@@ -62,6 +73,7 @@ class _Run:
         self._map_numbers = 0
         self._top_k = top_k
         self._deadline = deadline
+        self._polarity = polarity
         self._gathered: list[Prepared] = []
         self._held = 0
 
@@ -70,7 +82,7 @@ class _Run:
         self._check_time()
         began = time.monotonic()
         try:
-            prepared = prepare(example, self._model.card, limits=self._limits)
+            prepared = self._watched(prepare(example, self._model.card, limits=self._limits), example)
         except RequestError as error:
             self.flush()
             self.predictions.append(Prediction(Origin(filename_of(example)), error=error))
@@ -125,6 +137,13 @@ class _Run:
     def _check_time(self) -> None:
         if time.monotonic() > self._deadline:
             raise DeadlineExceededError("The answer was not ready in time; send fewer images, or try again later.")
+
+    def _watched(self, prepared: Prepared, example: Example) -> Prepared:
+        """Return a picture's inputs with a warning where it is dark on light and the model learned light on dark."""
+        if not any(isinstance(part, Picture) for part in example.parts.values()):
+            return prepared
+        (warning,) = self._polarity.warnings(next(iter(prepared.arrays.values())), self._model)
+        return prepared if warning is None else replace(prepared, warnings=(*prepared.warnings, warning))
 
     def _take_room(self, count: int) -> None:
         self._room -= count

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from service.app import create_app
 from service.settings import Settings
@@ -80,8 +82,8 @@ def _app(
         shutil.copy2(folder / f"{name}.keras", here / "models")
         (here / "models" / f"{name}.toml").write_text('[preprocessing]\nscale = "0..255"\n')
     paths = {"models_dir": here / "models", "cache_dir": cache, "runtime_dir": here / "run"}
-    settings = Settings.read({"poll_seconds": 0.1, **paths, **given}, environ=environ)
-    return create_app(settings.with_runtime_dir())
+    read = Settings.read({"poll_seconds": 0.1, **paths, **given}, environ=environ)
+    return create_app(read.with_runtime_dir())
 
 
 def outputs(client: FlaskClient, name: str) -> Any:
@@ -247,3 +249,18 @@ def test_the_same_picture_gives_the_same_outputs_whatever_asks(serve: Serve) -> 
     scores = client.post("/hf", json={"inputs": TEXT, "parameters": {"function_to_apply": "none"}}).get_json()
     assert found == [expected] * 2
     assert [one["score"] for one in scores] == sorted(map(np.float64, expected), reverse=True)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(TEXT) | st.just({"b64": TEXT}),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["image", "b64", "x"]), inner),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(body=st.fixed_dictionaries({"instances": VALUES | st.lists(VALUES)}) | VALUES)
+@pytest.mark.parametrize("route", ["/invocations", PREDICT])
+def test_no_json_makes_a_server_error(serve: Serve, route: str, body: Any) -> None:
+    response = serve("logits", environ=VERTEX).post(route, data=json.dumps(body))
+    assert response.status_code < 500

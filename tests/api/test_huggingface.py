@@ -1,9 +1,9 @@
 """Hugging Face's image classification, asked through Flask's client: the head, `function_to_apply`, refusals."""
 
 import base64
+import io
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -147,12 +147,14 @@ def test_without_a_name_the_default_model_answers(client: FlaskClient) -> None:
 
 def test_a_version_can_be_named(client: FlaskClient) -> None:
     assert client.post("/hf/models/softmax/versions/1", data=PICTURE).get_json() == classified(client, "softmax")
-    assert client.post("/hf/models/softmax/versions/2", data=PICTURE).status_code == 404
+    for version in (0, 2):
+        assert client.post(f"/hf/models/softmax/versions/{version}", data=PICTURE).status_code == 404
 
 
 REFUSED: dict[str, tuple[int, str, dict[str, Any]]] = {
     "no such model": (404, "nothing", {"data": PICTURE}),
     "no picture": (400, "softmax", {"data": b"hello"}),
+    "a form": (400, "softmax", {"data": {"image": (io.BytesIO(PICTURE), "cat.png")}}),
     "empty": (400, "softmax", {"data": b""}),
     "a list": (422, "softmax", {"json": [TEXT]}),
     "no inputs": (422, "softmax", {"json": {"image": TEXT}}),
@@ -175,6 +177,7 @@ def test_what_cannot_be_answered_is_an_error_object(
     assert response.status_code == status
     assert response.mimetype == "application/json"
     assert list(response.get_json()) == ["error"]
+    assert len(response.get_json()["error"]) > 10
 
 
 def test_flasks_own_errors_have_the_same_form(client: FlaskClient) -> None:

@@ -1,4 +1,4 @@
-"""What the API says of itself: every route is there and described, schemas and examples hold, the page stays at home."""
+"""What the API says of itself: every route is there and described, and the page loads nothing from elsewhere."""
 
 import json
 import re

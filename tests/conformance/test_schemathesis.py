@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from schemathesis import checks
 
-UNKNOWN = ("nothing", "mnist%2F", "..", "ü", "latest")
-VERSIONS = ("1", "latest", "2", "0", "-1", "stable", "99999999999999999999")
+VERSIONS = ["1", "latest", "2", "0", "-1", "stable", "99999999999999999999"]
 ACCEPTED = ("*/*", "application/json", "application/x-npy", "image/png", "text/html")
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F")
 KINDS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
@@ -60,14 +59,6 @@ for kind in ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/gif", 
 schemathesis.openapi.media_type("application/x-npy", ARRAYS)
 
 
-def named(given: dict[str, Any] | None, names: list[str]) -> Any:
-    """Return path parameters that mostly name what is there: a random text never does."""
-    given = given or {}
-    real = {"name": st.sampled_from([*names, *names, *UNKNOWN]), "version": st.sampled_from(VERSIONS)}
-    own = {key: st.one_of(real[key], st.just(value)) for key, value in given.items() if key in real}
-    return st.fixed_dictionaries(own).map(lambda chosen: {**given, **chosen})
-
-
 def with_pictures(body: Any) -> Any:
     """Return JSON bodies in which half of the images are pictures in base64."""
     if isinstance(body, dict) and "image" in body:
@@ -78,10 +69,15 @@ def with_pictures(body: Any) -> Any:
 
 
 def described(url: str) -> Any:
-    """Return the description of the native API, with our own pictures and names in what is generated."""
+    """Return the description of the native API, with real names in its addresses: a random text is never one."""
+    document = requests.get(f"{url}/openapi.json", timeout=30).json()
     names = [one["name"] for one in requests.get(f"{url}/api/models", timeout=30).json()["models"]]
-    found = schemathesis.openapi.from_url(f"{url}/openapi.json").include(path_regex="^/(api/|healthz|readyz|$)")
-    found.hook("flatmap_path_parameters")(lambda context, given: named(given, names))
+    known = {"name": [*names, "nothing", "mnist%2F", "ü"], "version": VERSIONS}
+    for operation in (one for path in document["paths"].values() for one in path.values()):
+        for parameter in operation["parameters"]:
+            if parameter["in"] == "path":
+                parameter["schema"]["enum"] = known.get(parameter["name"], ["1"])
+    found = schemathesis.openapi.from_dict(document).include(path_regex="^/(api/|healthz|readyz|$)")
     found.hook("flatmap_body")(lambda context, body: with_pictures(body))
     return found
 
@@ -95,7 +91,7 @@ schema = described(URL)
 
 @schema.parametrize()
 @settings(
-    max_examples=150,
+    max_examples=50,
     deadline=None,
     derandomize=True,
     database=None,
@@ -105,5 +101,5 @@ schema = described(URL)
 def test_every_answer_is_one_that_the_description_knows(case: Any) -> None:
     # The description cannot name Accept (OpenAPI forbids it), so it is drawn here, from the request itself.
     accept = ACCEPTED[zlib.crc32(repr((case.path_parameters, case.query, case.body)).encode()) % len(ACCEPTED)]
-    response = case.call(headers={"Accept": accept}, timeout=30)
+    response = case.call(base_url=URL, headers={"Accept": accept}, timeout=30)
     case.validate_response(response, checks=CHECKS)

@@ -12,15 +12,19 @@ from tests.pictures import encoded, noise
 
 pytest.importorskip("keras")
 
+COMMANDS = [
+    "serve", "build", "check", "init", "models", "layers", "predict", "preview", "evaluate", "calibrate", "diff",
+]  # fmt: skip
+
 
 def test_help_teaches_what_to_type_first(convoy: Convoy) -> None:
     text = convoy("--help").stdout
 
-    for word in ("convoy serve models", "build", "check", "init", "models", "layers", "predict"):
+    for word in ("convoy serve models", *COMMANDS):
         assert word in text
 
 
-@pytest.mark.parametrize("command", ["serve", "build", "check", "init", "models", "layers", "predict"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_explains_itself_and_names_its_variables(convoy: Convoy, command: str) -> None:
     done = convoy(command, "--help")
 

@@ -211,3 +211,14 @@ def test_a_worker_is_small_after_a_hundred_digits_and_never_maps_tensorflow(
 
 def test_the_arbiter_loads_no_engine(mnist_server: Server) -> None:
     assert "litert" not in Path(f"/proc/{mnist_server.pid}/maps").read_text().lower()
+
+
+@pytest.mark.parametrize(
+    ("picture", "is_warned"), [("two-dark-on-light.png", True), ("three-light-on-dark.png", False)]
+)
+def test_a_picture_the_other_way_round_is_warned_of(
+    mnist_server: Server, examples: Path, picture: str, is_warned: bool
+) -> None:
+    answer = mnist_server.predict("mnist", (examples / picture).read_bytes()).json()["predictions"][0]
+
+    assert ["The picture looks dark on light" in one for one in answer["warnings"]] == [True] * is_warned

@@ -37,7 +37,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def by_load_img(folder: Path) -> Array:
     images = [keras.utils.load_img(file, target_size=SIZE) for file in files(folder)]
-    return np.stack([keras.utils.img_to_array(image) for image in images]) / 127.5 - 1
+    tensors: Array = np.stack([keras.utils.img_to_array(image) for image in images])
+    return tensors / np.float32(127.5) - np.float32(1)
 
 
 def by_generator(folder: Path) -> Array:

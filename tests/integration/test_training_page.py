@@ -52,7 +52,7 @@ class Case:
         assert BLOCK
         validation, names, recipe = ROWS[self.row]
         lines = BLOCK[1].replace("models/flowers", f"models/{self.name}")
-        for what, value in {"validation": validation, "class_names": names, "scale, resize": recipe}.items():
+        for what, value in {"validation": validation, "class_names": names, "scale, recipe": recipe}.items():
             lines, count = re.subn(rf"^{what} = .*$", f"{what} = {value}", lines, flags=re.MULTILINE)
             assert count == 1, what
         return PRELUDE + self.script + lines.replace('["daisy", "rose", "tulip"]', json.dumps(self.labels))
@@ -178,7 +178,7 @@ def test_the_card_has_nothing_to_warn_of(server: Server, case: Case) -> None:
     assert card["provenance"] == {"accuracy": 1.0}
     _, _, recipe = ROWS[case.row]
     used = card["inputs"][0]["preprocessing"]
-    said = dict(zip(("scale", "resize"), re.findall(r'"(.*?)"', recipe), strict=True))
+    said = dict(zip(("scale", "recipe"), re.findall(r'"(.*?)"', recipe), strict=True))
     assert {key: used[key] for key in said} == {key: {"value": one, "source": "sidecar"} for key, one in said.items()}
 
 

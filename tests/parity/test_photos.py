@@ -9,7 +9,8 @@ from service.errors import RequestError
 from service.model.recipe import Color
 from tests.parity import oracles
 from tests.parity.pictures import Picture, of_file
-from tests.parity.rows import ONE_LEVEL, Pair, Scope, measured, ours, resized
+from tests.parity.resizing import resized
+from tests.parity.rows import ONE_LEVEL, Pair, Scope, measured, ours
 from tests.parity.scopes import cats_and_dogs
 
 pytestmark = [

@@ -63,10 +63,10 @@ def test_every_label_file_that_is_looked_for_is_documented() -> None:
 def test_every_command_and_route_is_in_the_readme() -> None:
     for command in (
         *("convoy predict", "convoy layers", "convoy build", "convoy models", "convoy serve", "make run"),
-        *("convoy check", "convoy init"),
+        *("convoy check", "convoy init", "convoy preview", "convoy evaluate", "convoy calibrate", "convoy diff"),
     ):
         assert command in README
-    for route in ("/predict", "/layers", "/summary", "/api/models", "/healthz", "/readyz"):
+    for route in ("/preview", "/openapi.json", "/docs", "/v1/models", "/v2/models", "/predict", "/layers", "/summary", "/api/models", "/healthz", "/readyz"):
         assert route in README
 
 

@@ -158,6 +158,9 @@ BAD = {
     "bytes that are no number": ("BUILD_MEMORY", "nan", ""),
     "log level": ("LOG_LEVEL", "loud", "must be debug, info, warning or error."),
     "blank readiness": ("READY", "  ", "must be all, any, or model names separated by commas."),
+    "a model in a folder": ("DEFAULT_MODEL", "a/b", "must be the name of a model, as GET /api/models lists it."),
+    "a route without a slash": ("PREDICT_ROUTE", "predict", "must be an address such as /predict, without < and >."),
+    "a route with a variable": ("HEALTH_ROUTE", "/<name>", "must be an address such as /predict, without < and >."),
     "home of nobody": ("CACHE_DIR", "~nobody-of-that-name/x", ""),
 }
 
@@ -214,6 +217,25 @@ def test_variables_of_a_kubernetes_service_are_not_called_misspelt() -> None:
 )
 def test_a_misspelt_variable_is_named_with_the_one_probably_meant(written: str, meant: str) -> None:
     assert misspelt_settings({written: "1", "PATH": "/bin", "CONVOY_HOST": "::"}) == {written: meant}
+
+
+VERTEX = {"AIP_HTTP_PORT": "8080", "AIP_HEALTH_ROUTE": "/health", "AIP_PREDICT_ROUTE": "/v1/endpoints/1:predict"}
+
+
+def test_what_vertex_sets_counts_where_nothing_of_ours_is_set() -> None:
+    settings = read(VERTEX)
+    assert (settings.host, settings.port) == ("0.0.0.0", 8080)
+    assert (settings.health_route, settings.predict_route) == ("/health", "/v1/endpoints/1:predict")
+
+
+def test_our_own_settings_win_over_what_vertex_sets() -> None:
+    settings = read(VERTEX | {"CONVOY_PORT": "9000", "CONVOY_HOST": "127.0.0.1"}, health_route="/ping")
+    assert (settings.host, settings.port, settings.health_route) == ("127.0.0.1", 9000, "/ping")
+
+
+@pytest.mark.parametrize(("name", "text"), [("AIP_HTTP_PORT", "http"), ("AIP_PREDICT_ROUTE", "predict/<name>")])
+def test_a_bad_variable_of_vertex_is_refused_by_its_own_name(name: str, text: str) -> None:
+    assert refusal({name: text}).startswith(f"{name} (or --")
 
 
 # ------------------------------------------------------------------------------------------------ the runtime folder

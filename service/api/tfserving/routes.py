@@ -39,8 +39,8 @@ class _Rest(BaseConverter):
     part_isolating = False
 
 
-def blueprint(registry: Registry, inferrer: Inferrer, settings: Settings, *, cors: bool = False) -> Blueprint:
-    """Return the routes of TensorFlow Serving and KServe v1; with `cors`, pages of other origins may ask too."""
+def blueprint(registry: Registry, inferrer: Inferrer, settings: Settings) -> Blueprint:
+    """Return the routes of TensorFlow Serving and KServe v1."""
     views = _Views(registry, inferrer, settings)
     api = Blueprint("tfserving", __name__)
     api.record_once(_add_converter)
@@ -51,8 +51,6 @@ def blueprint(registry: Registry, inferrer: Inferrer, settings: Settings, *, cor
         for verb in ("predict", "classify", "regress", "explain"):
             _add(api, f"{prefix}:{verb}", verb, views.answer, "POST")
     _add(api, "/<any(v1, V1):prefix>/<rest:path>", "other", views.answer, *METHODS)
-    if cors:
-        api.after_request(_with_cors)
     return api
 
 
@@ -62,11 +60,6 @@ def _add_converter(state: BlueprintSetupState) -> None:
 
 def _add(api: Blueprint, rule: str, endpoint: str, view: Callable[..., Response], *methods: str) -> None:
     api.add_url_rule(rule, endpoint, view, methods=list(methods), provide_automatic_options=False)
-
-
-def _with_cors(response: Response) -> Response:
-    response.headers.update(CORS_HEADERS)
-    return response
 
 
 class _Views:

@@ -39,7 +39,9 @@ def _fresh_names() -> None:
 
 def read(model: Any) -> Description:
     return describe(
-        inputs=input_facts(model), outputs=output_facts(model, loss=None), layers=layers_of(model, order="channels_last")
+        inputs=input_facts(model),
+        outputs=output_facts(model, loss=None),
+        layers=layers_of(model, order="channels_last"),
     )
 
 

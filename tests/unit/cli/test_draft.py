@@ -10,7 +10,8 @@ import pytest
 from service.cli.draft import sidecar_draft
 from service.model.card import ModelCard, compose_card
 from service.model.description import Description, InputFacts, OutputFacts
-from service.model.recipe import MeanStd
+from service.model.layers import Layer
+from service.model.recipe import MeanStd, Rescale
 from service.model.sidecar import OutputSettings, Sidecar
 from service.model.tensors import TensorSpec
 from service.repository.sidecar import parse_sidecar
@@ -33,6 +34,13 @@ def facts(*parts: InputFacts | OutputFacts) -> Description:
     return describe(inputs=inputs or (takes(8, 8, 3),), outputs=outputs or (answers(3),))
 
 
+VGG = (
+    Layer("image", "InputLayer", (None, 96, 96, 3), 0),
+    *(
+        Layer(name, "Conv2D", (None, 96, 96, 64), 100, inbound=("image",))
+        for name in ("block1_conv1", "block1_conv2", "block2_conv2", "block3_conv3")
+    ),
+)
 MODELS = {
     "a softmax on grey pictures": facts(takes(28, 28, 1)),
     "logits": facts(answers(5, activation="linear")),
@@ -46,11 +54,18 @@ MODELS = {
     "two outputs": facts(answers(3, name="head"), answers(3, name="odd.name/0"), answers(4, 4, 2, name="where")),
     "two inputs": facts(takes(8, 8, 3, name="size"), takes(8, 8, 1, name='"quoted"')),
     "a thousand classes": facts(answers(1000)),
+    "a backbone known by name": replace(facts(takes(96, 96, 3)), layers=VGG),
+    "a model that resizes itself": facts(takes(None, None, 3, scale="0..255", resizes_itself=True)),
 }
 SIDECARS = {
     "nothing": Sidecar(),
     "labels in a file": Sidecar(labels=("naïve 🐱", 'q"uo\\te', "del\x7fete"), labels_file="labels.txt"),
     "an own scale": Sidecar(preprocessing={"": {"scale": MeanStd((0.5,), (0.25,)), "fit": "crop", "color": "bgr"}}),
+    "a factor": Sidecar(preprocessing={"": {"scale": Rescale(1 / 255, -0.5), "recipe": "keras.flow_from_directory"}}),
+    "every key of TensorFlow's": Sidecar(
+        preprocessing={"": {"recipe": "tf.image", "resize": "lanczos3", "antialias": True, "samplewise_center": True}}
+    ),
+    "a centre cut out": Sidecar(preprocessing={"": {"recipe": "huggingface", "shortest_edge": 9}}),
     "an own head": Sidecar(outputs={"": OutputSettings(head="multi-label", threshold=0.3)}),
 }
 
@@ -104,6 +119,42 @@ def test_guesses_and_defaults_stand_out() -> None:
         "{ factor = .., offset = .. }"
     )
     assert told["head"].startswith("CHECK, a guess: softmax | logits | ")
+
+
+def test_a_guess_is_called_a_guess() -> None:
+    told = lines(card_of(MODELS["a backbone known by name"]))
+
+    assert told["scale"].startswith("CHECK, a guess: 0..255 | 0..1 | ")
+
+
+def test_a_model_that_resizes_itself_is_not_offered_a_size() -> None:
+    card = card_of(MODELS["a model that resizes itself"])
+
+    assert "size" not in lines(card)
+    assert "# Pictures go in at their own size: the model resizes them itself." in sidecar_draft(card)
+
+
+def test_the_choices_of_resize_are_those_of_the_recipes_library() -> None:
+    told = lines(card_of(facts(), Sidecar(preprocessing={"": {"recipe": "tf.image"}})))
+
+    assert told["resize"].endswith(
+        ": nearest | bilinear | bicubic | area | lanczos3 | lanczos5 | gaussian | mitchellcubic"
+    )
+
+
+def test_what_naming_a_recipe_brings_is_told() -> None:
+    assert lines(card_of(facts()))["recipe"] == (
+        'CHECK, a default; naming it brings resize = "nearest" where nothing else is said'
+    )
+
+
+def test_keys_of_single_recipes_are_only_there_where_they_are_in_force() -> None:
+    seldom = {"antialias", "shortest_edge", "samplewise_center", "samplewise_std_normalization"}
+
+    assert not seldom & lines(card_of(facts())).keys()
+    assert seldom & lines(card_of(facts(), SIDECARS["every key of TensorFlow's"])).keys() == {
+        *("antialias", "samplewise_center"),
+    }
 
 
 def test_what_the_model_tells_is_said_to_be_told_by_it() -> None:

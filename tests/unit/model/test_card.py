@@ -227,7 +227,7 @@ def test_what_the_library_of_the_recipe_can_do_is_taken(resize: str) -> None:
 def test_scaling_what_the_graph_scales_is_warned_of_on_the_card_and_with_each_picture(scale: Any) -> None:
     found = card(preprocessing(scale=scale), inputs=(image(32, 32, 3, scale="0..255"),))
     (warning,) = found.inputs[0].warnings
-    assert warning.startswith("The first layers after image are made for pixels of 0..255, and model.toml has them")
+    assert warning.startswith("The first layers after image are made for pixels of 0..255, and the sidecar has them")
     assert warning in found.warnings
 
 
@@ -239,8 +239,8 @@ def test_saying_what_the_graph_shows_is_not_warned_of(scale: Any) -> None:
 def test_raw_pixels_for_a_graph_made_for_scaled_ones_are_warned_of() -> None:
     (warning,) = the_input(preprocessing(scale="0..255"), image(32, 32, 3, scale="0..1")).warnings
     assert warning == (
-        "The first layers after image are made for pixels of 0..1, and model.toml has them scaled to 0..255 before "
-        "that. Unless the model was trained so, drop `scale` from model.toml."
+        "The first layers after image are made for pixels of 0..1, and the sidecar has them scaled to 0..255 before "
+        'that. Unless the model was trained so, say scale = "0..1" in model.toml.'
     )
 
 

@@ -4,25 +4,30 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.offline.evidence import Evidence, weigh
+from service.offline.evidence import Evidence, Result, weigh
 
 
-def results(*shares: float, pictures: int = 200, seed: int = 0) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+def result(right: NDArray[np.bool_], losses: object = None, *, sureness: float = 0.9) -> Result:
+    """Return a result whose losses, tempered ones too, follow from what is right unless they are given."""
+    costs = np.where(right, 0.1, 2.0) if losses is None else np.asarray(losses, np.float64)
+    return Result(right, costs, costs[np.newaxis], sureness)
+
+
+def results(*shares: float, pictures: int = 200, seed: int = 0) -> list[Result]:
     """Return results of recipes that are right on these shares of the pictures, each on its own ones."""
     draw = np.random.default_rng(seed)
-    right = np.stack([draw.permutation(np.arange(pictures) < share * pictures) for share in shares])
-    return right, np.where(right, 0.1, 2.0)
+    return [result(draw.permutation(np.arange(pictures) < share * pictures)) for share in shares]
 
 
 def weighed(*shares: float, pictures: int = 200, seed: int = 0) -> Evidence:
-    return weigh(*results(*shares, pictures=pictures, seed=seed))
+    return weigh(results(*shares, pictures=pictures, seed=seed))
 
 
 def test_the_ranking_is_by_accuracy_then_by_log_loss() -> None:
-    right = np.array([[True, False], [True, True], [True, True]])
-    losses = np.array([[0.1, 3.0], [0.5, 0.5], [0.2, 0.2]])
+    right = np.array([True, True])
+    given = [result(np.array([True, False]), [0.1, 3.0]), result(right, [0.5, 0.5]), result(right, [0.2, 0.2])]
 
-    assert weigh(right, losses).ranking == (2, 1, 0)
+    assert weigh(given).ranking == (2, 1, 0)
 
 
 def test_a_recipe_that_is_far_worse_is_told_from_the_best() -> None:
@@ -42,24 +47,31 @@ def test_recipes_that_do_about_alike_cannot_be_told_apart() -> None:
 
 
 def test_few_pictures_prove_nothing_even_where_all_of_them_agree() -> None:
-    right, losses = np.array([[True, True], [False, False]]), np.array([[0.1, 0.1], [9.0, 9.0]])
+    right = np.array([True, True])
 
-    assert weigh(right, losses).rivals == (0, 1)
+    assert weigh([result(right, [0.1, 0.1]), result(~right, [9.0, 9.0])]).rivals == (0, 1)
 
 
 def test_the_same_answers_with_a_surely_higher_log_loss_are_told_apart() -> None:
-    right, losses = results(0.9, pictures=300)
+    (best,) = results(0.9, pictures=300)
 
-    evidence = weigh(np.concatenate([right, right]), np.concatenate([losses, losses * 1.5]))
+    assert weigh([best, result(best.right, best.losses * 1.5)]).rivals == (0,)
 
-    assert evidence.rivals == (0,)
+
+def test_a_log_loss_that_is_lower_by_sureness_alone_proves_nothing() -> None:
+    """Twice the scale, twice the logits: where nearly all answers are right, the surer ones cost less on each."""
+    (surer,) = results(1.0, pictures=300)
+    less_sure = Result(surer.right, surer.losses * 1.5, surer.tempered, sureness=0.8)
+    too_sure = Result(surer.right, surer.losses * 1.5, surer.tempered, sureness=0.95)
+
+    assert weigh([surer, less_sure]).rivals == (0, 1)
+    assert weigh([surer, too_sure]).rivals == (0,)
 
 
 def test_a_recipe_with_fewer_right_and_a_surely_lower_log_loss_stays_a_rival() -> None:
-    right, losses = results(0.9, 0.6, pictures=300)
-    losses[1] = 0.01
+    best, other = results(0.9, 0.6, pictures=300)
 
-    assert weigh(right, losses).rivals == (0, 1)
+    assert weigh([best, result(other.right, np.full(300, 0.01))]).rivals == (0, 1)
 
 
 def test_the_more_recipes_the_more_it_takes_to_tell_one() -> None:

@@ -47,6 +47,17 @@ def test_a_probability_of_0_costs_what_the_floor_says_and_one_of_1_is_not_free()
     np.testing.assert_allclose(losses, [-math.log(0.99), math.log(100), math.log(100)], rtol=1e-6)
 
 
+def test_a_temperature_makes_answers_surer_and_leaves_their_order() -> None:
+    values = np.array([[0.8, 0.2], [0.8, 0.2]], np.float32)
+
+    losses = measures.tempered_losses(values, np.array([0, 1]), floor=1e-9)
+
+    assert losses.shape == (len(measures.TEMPERATURES), 2)
+    np.testing.assert_allclose(losses[measures.TEMPERATURES.index(1.0)], -np.log([0.8, 0.2]), rtol=1e-6)
+    np.testing.assert_allclose(losses[measures.TEMPERATURES.index(0.5)], -np.log([16 / 17, 1 / 17]), rtol=1e-6)
+    np.testing.assert_allclose(losses[-1], np.log(2), atol=0.01)
+
+
 def test_the_calibration_error_weighs_each_bin_by_its_pictures() -> None:
     # Two bins hold pictures: 0.9 with half right, off by 0.4, and 0.3 all right, off by 0.7.
     confidence = np.array([0.9, 0.9, 0.9, 0.9, 0.3])

@@ -1,0 +1,80 @@
+"""The native answers of models with every kind of head fit the schemas that the API is described by."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from marshmallow import Schema
+
+from service.api.openapi.shapes import CardAnswer, LayersAnswer, ModelsAnswer, NoneAnswered, PreviewsAnswer
+from service.api.schemas import PredictAnswer
+from service.app import create_app
+from service.settings import Settings
+from tests.api.test_native import MODELS, NUMBERS
+from tests.pictures import npy
+from tests.prebuilt import prebuild
+
+pytest.importorskip("keras")
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    folder, cache = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("cache")
+    for name, make in MODELS.items():
+        make().save(folder / f"{name}.keras")
+    prebuild(folder, cache)
+    (folder / "broken.keras").write_bytes(b"PK\x03\x04 and nothing more")
+    paths = {"models_dir": folder, "cache_dir": cache, "runtime_dir": tmp_path_factory.mktemp("run")}
+    app = create_app(Settings.read(paths, environ={}))
+    yield app
+    app.extensions["convoy"].stop()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def check(shape: type[Schema], body: Any) -> None:
+    assert shape().validate(body) == {}
+
+
+@pytest.mark.parametrize("query", ["", "?layers=full", "?layers=none&probabilities=false"])
+@pytest.mark.parametrize("name", sorted(MODELS.keys() - {"two-inputs"}))
+def test_a_prediction_fits(client: FlaskClient, name: str, query: str) -> None:
+    response = client.post(f"/api/models/{name}/predict{query}", data=npy(NUMBERS))
+    assert response.status_code == 200
+    check(PredictAnswer, response.get_json())
+
+
+@pytest.mark.parametrize("name", [*sorted(MODELS), "broken"])
+def test_a_card_fits(client: FlaskClient, name: str) -> None:
+    card = client.get(f"/api/models/{name}")
+    assert card.status_code == 200
+    check(CardAnswer, card.get_json())
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_layers_fit(client: FlaskClient, name: str) -> None:
+    check(LayersAnswer, client.get(f"/api/models/{name}/layers").get_json())
+
+
+def test_the_list_fits(client: FlaskClient) -> None:
+    check(ModelsAnswer, client.get("/api/models").get_json())
+
+
+@pytest.mark.parametrize("name", sorted(MODELS.keys() - {"two-inputs"}))
+def test_an_account_of_a_preview_fits(client: FlaskClient, name: str) -> None:
+    headers = {"Accept": "application/json"}
+    check(PreviewsAnswer, client.post(f"/api/models/{name}/preview", data=npy(NUMBERS), headers=headers).get_json())
+
+
+@pytest.mark.parametrize("verb", ["predict", "preview"])
+@pytest.mark.parametrize("images", [["%"], ["%", "%"], ["%", NUMBERS.tolist()]])
+def test_errors_fit(client: FlaskClient, verb: str, images: list[Any]) -> None:
+    headers = {"Accept": "application/json"}
+    response = client.post(f"/api/models/softmax/{verb}", json={"images": images}, headers=headers)
+    whole = {"predict": PredictAnswer, "preview": PreviewsAnswer}[verb]
+    check(whole if response.status_code == 200 else NoneAnswered, response.get_json())

@@ -80,8 +80,8 @@ def request(chance: random.Random, body: bytes) -> bytes:
     ]
     lines += chance.choice(
         [[], [], [b"Inference-Header-Content-Length: " + str(chance.randrange(-2, 4000)).encode()],
-         [b"Content-Encoding: gzip"], [b"Transfer-Encoding: chunked"], [b"Expect: 100-continue"], [b"X: " + b"a" * 9000],
-         [b"Accept-Encoding: gzip"], [b"Authorization: Bearer \x00"]]
+         [b"Content-Encoding: gzip"], [b"Transfer-Encoding: chunked"], [b"Expect: 100-continue"],
+         [b"X: " + b"a" * 9000], [b"Accept-Encoding: gzip"], [b"Authorization: Bearer \x00"]]
     )  # fmt: skip
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 

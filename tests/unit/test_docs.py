@@ -66,7 +66,9 @@ def test_every_command_and_route_is_in_the_readme() -> None:
         *("convoy check", "convoy init", "convoy preview", "convoy evaluate", "convoy calibrate", "convoy diff"),
     ):
         assert command in README
-    for route in ("/preview", "/openapi.json", "/docs", "/v1/models", "/v2/models", "/predict", "/layers", "/summary", "/api/models", "/healthz", "/readyz"):
+    for route in ("/preview", "/openapi.json", "/docs", "/v1/models", "/v2/models"):
+        assert route in README
+    for route in ("/predict", "/layers", "/summary", "/api/models", "/healthz", "/readyz"):
         assert route in README
 
 
@@ -80,5 +82,5 @@ def test_every_direct_dependency_has_its_reason() -> None:
     names = [one for group in groups for one in group if isinstance(one, str)]
 
     for requirement in names:
-        name = requirement.split(">")[0].split(";")[0].strip()
+        name = requirement.split(">")[0].split(";")[0].split("[")[0].strip()
         assert f"| {name} |" in reasons, name

@@ -8,7 +8,9 @@ import pytest
 
 from service.errors import DisagreementError
 
-keras = pytest.importorskip("keras")
+pytest.importorskip("keras")
+
+import keras  # noqa: E402 (only after the skip)
 
 from service.builder.keras_program import KerasProgram  # noqa: E402 (only after the skip)
 from service.builder.verify import verify_litert  # noqa: E402

@@ -10,10 +10,10 @@ from service.errors import DisagreementError
 
 pytest.importorskip("keras")
 
-import keras  # noqa: E402 (only after the skip)
+import keras
 
-from service.builder.keras_program import KerasProgram  # noqa: E402 (only after the skip)
-from service.builder.verify import verify_litert  # noqa: E402
+from service.builder.keras_program import KerasProgram
+from service.builder.verify import verify_litert
 
 layers, ops = keras.layers, keras.ops
 

@@ -1,6 +1,8 @@
-"""The Python on the pages for clients runs as it stands, and prints what the page says."""
+"""The Python, JavaScript and shell on the pages for clients run as they stand, and print what the page says."""
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,22 +10,48 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "clients").glob("*.md"))]
-SNIPPETS = [
-    pytest.param(code, id=f"{page.stem}-{number}")
-    for page in PAGES
-    for number, code in enumerate(re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL))
-]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs" / "clients").glob("*.md"))]
 
 
-@pytest.mark.parametrize("code", SNIPPETS)
-def test_a_snippet_prints_what_the_page_says(url: str, code: str) -> None:
-    expected = re.findall(r"^# (.*)$", code, re.MULTILINE)[-1]
+def snippets(language: str, pages: list[Path]) -> list[object]:
+    return [
+        pytest.param(code, id=f"{page.stem}-{number}")
+        for page in pages
+        for number, code in enumerate(re.findall(rf"```{language}\n(.*?)```", page.read_text("utf-8"), re.DOTALL))
+    ]
+
+
+def printed(command: list[str], code: str, url: str) -> str:
+    """Return the last line that a snippet prints when it asks the server at `url`."""
     here = code.replace("127.0.0.1:8000", url.removeprefix("http://"))
+    done = subprocess.run([*command, here], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip().splitlines()[-1]
 
-    done = subprocess.run(
-        [sys.executable, "-c", here], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+
+def promised(code: str, mark: str) -> str:
+    return str(re.findall(rf"^{mark} (.*)$", code, re.MULTILINE)[-1])
+
+
+@pytest.mark.parametrize("code", snippets("python", PAGES))
+def test_python_prints_what_the_page_says(url: str, code: str) -> None:
+    assert printed([sys.executable, "-c"], code, url) == promised(code, "#")
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
+@pytest.mark.parametrize("code", snippets("js", [README]))
+def test_javascript_prints_what_the_page_says(url: str, code: str) -> None:
+    assert printed(["node", "--input-type=module", "-e"], code, url) == promised(code, "//")
+
+
+@pytest.mark.parametrize("code", snippets("bash", [README]))
+def test_curl_is_answered_with_the_models_own_outputs(url: str, code: str) -> None:
+    command = ["bash", "-euo", "pipefail", "-c"]
+    body = code.replace("127.0.0.1:8000", url.removeprefix("http://"))
+
+    done = subprocess.run([*command, body], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().splitlines()[-1] == expected
+    (outputs,) = json.loads(done.stdout)["predictions"]
+    assert outputs.index(max(outputs)) == 7

@@ -25,8 +25,8 @@ FREE_SIDES = (64, 48)
 _SEED = 20261121
 _EXTREME = "extreme"
 _EXTREME_SLACK = 10.0
-_ROUNDING = 2.0**-20
-"""Relative change of an input that no answer should hang on: what some sums in float32 are off by."""
+_ROUNDING = 2.0**-14
+"""Relative change of an input that no answer should hang on: what roundings in a hundred layers come to."""
 _SHAKES = 5
 _AS_FAR = 4.0
 """Times the largest of so few shakes that a graph may be off where the model itself is shaken."""

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -29,7 +29,9 @@ ACCEPTED = (
     "Send an image (JPEG, PNG, WebP, BMP, GIF or TIFF) as the body, multipart/form-data with files, "
     'JSON {"image": …} or {"images": […]}, or a .npy array.'
 )
-_DATA_URI = re.compile(r"data:(?P<type>[\w.+-]*/?[\w.+-]*)(;[\w=.+-]+)*;base64,", re.ASCII)
+_MOST_MEMBERS = 16
+# NOTE: one class of characters; two that overlap would be tried in every split of a long text.
+_DATA_URI = re.compile(r"data:(?P<type>[\w.+/-]*)(;[\w=.+-]+)*;base64,", re.ASCII)
 
 
 def read_examples(request: Request, *, inputs: Sequence[str], max_images: int) -> list[Example]:
@@ -38,12 +40,15 @@ def read_examples(request: Request, *, inputs: Sequence[str], max_images: int) -
     Raises MalformedBodyError, UndecodableImageError, UnsupportedBodyError, MisfitError or TooLargeError.
     """
     with _reading(request):
-        examples = _examples(request, inputs)
-    if len(examples) > max_images:
-        raise TooLargeError(
-            f"{len(examples)} images in one request; at most {max_images} are taken (an .npy may hold more)."
-        )
+        examples = _examples(request, inputs, max_images)
+    check_images(len(examples), max_images)
     return examples
+
+
+def check_images(count: int, most: int) -> None:
+    """Raise TooLargeError where a request holds more than `most` images; asked before anything is made of them."""
+    if count > most:
+        raise TooLargeError(f"{count:,} images in one request; at most {most:,} are taken (an .npy may hold more).")
 
 
 def read_json(request: Request) -> Any:
@@ -55,6 +60,8 @@ def read_json(request: Request) -> Any:
         return None
     with _reading(request):
         body = request.get_data()
+    if sniff(body) or is_npy(body):
+        return None
     is_json = request.mimetype.endswith("json") or body.lstrip()[:1] in (b"{", b"[")
     return parsed_json(body) if is_json and body else None
 
@@ -71,12 +78,12 @@ def _reading(request: Request) -> Iterator[None]:
         raise MalformedBodyError("The body broke off or its chunks are malformed; send it whole.") from error
 
 
-def _examples(request: Request, inputs: Sequence[str]) -> list[Example]:
+def _examples(request: Request, inputs: Sequence[str], max_images: int) -> list[Example]:
     is_form = request.mimetype == "multipart/form-data" and "boundary" in request.mimetype_params
-    return _multipart(request, inputs) if is_form else _single(request)
+    return _multipart(request, inputs) if is_form else _single(request, inputs, max_images)
 
 
-def _single(request: Request) -> list[Example]:
+def _single(request: Request, inputs: Sequence[str], max_images: int) -> list[Example]:
     body = request.get_data(cache=False)
     if not body:
         raise MalformedBodyError(f"The body is empty. {ACCEPTED}")
@@ -85,7 +92,7 @@ def _single(request: Request) -> list[Example]:
     if is_npy(body):
         return [Example.of(Numbers(read_npy(body)))]
     if request.mimetype.endswith("json") or body.lstrip()[:1] in (b"{", b"["):
-        return _from_json(body)
+        return _from_json(body, inputs, max_images)
     raise _refusal(request.mimetype)
 
 
@@ -139,18 +146,30 @@ def _or_unusable(read: Callable[[], Part]) -> Part:
         return Unusable(error)
 
 
-def _from_json(body: bytes) -> list[Example]:
+def _from_json(body: bytes, inputs: Sequence[str], max_images: int) -> list[Example]:
     data = parsed_json(body)
     if not isinstance(data, dict):
         raise MalformedBodyError('JSON must be an object: {"image": …} or {"images": […]}.')
+    if isinstance(several := data.get("images"), list):
+        check_images(len(several), max_images)
+    if len(data) > _MOST_MEMBERS:
+        raise MalformedBodyError('JSON must have one member alone: {"image": …} or {"images": […]}.')
     loaded = PredictBody().load(data)
-    return [_json_example(one) for one in loaded.get("images", [loaded.get("image")])]
+    return [_json_example(one, inputs) for one in loaded.get("images", [loaded.get("image")])]
 
 
-def _json_example(value: Any) -> Example:
+def _json_example(value: Any, inputs: Sequence[str]) -> Example:
     if isinstance(value, dict):
+        check_input_names(value, inputs)
         return Example({name: _or_unusable(partial(json_part, one)) for name, one in value.items()})
     return Example.of(_or_unusable(partial(json_part, value)))
+
+
+def check_input_names(given: Mapping[str, Any], inputs: Sequence[str]) -> None:
+    """Raise MisfitError where `given` names what is no input; to be asked before its values are read."""
+    unknown = next((name for name in given if name not in inputs), None)
+    if unknown is not None:
+        raise MisfitError(f"There is no input {unknown[:64]!r}; this model has {', '.join(inputs)}.")
 
 
 def json_part(value: Any) -> Part:

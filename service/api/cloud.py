@@ -14,10 +14,10 @@ from service.api.errors import ErrorForm, error_object
 from service.api.instances import is_rows, predicted
 from service.api.render import json_response
 from service.api.schemas import PredictQuery
+from service.errors import UnavailableError
 from service.serving.admission import deadline_in
 from service.serving.inference import Inferrer
 from service.serving.predictor import Predictor
-from service.serving.registry import RETRY_SECONDS
 from service.settings import Settings
 
 PING, INVOCATIONS = "/ping", "/invocations"
@@ -63,7 +63,9 @@ class _Views:
         reason = self._default.why_not_live()
         if reason is None:
             return json_response({"status": "ready"})
-        return json_response({"error": reason}, status=503, headers={"Retry-After": str(RETRY_SECONDS)})
+        retry_after = reason.retry_after if isinstance(reason, UnavailableError) else None
+        headers = {"Retry-After": str(retry_after)} if retry_after else None
+        return json_response({"error": reason.message}, status=503, headers=headers)
 
     def invocations(self) -> Response:
         deadline = deadline_in(self._settings.request_timeout)
@@ -71,7 +73,7 @@ class _Views:
         model = self._default.get()
         data = read_json(request)
         if is_rows(data):
-            return predicted(data, model, self._inferrer, deadline=deadline)
+            return predicted(data, model, self._inferrer, settings=self._settings, deadline=deadline)
         inputs = [one.spec.name for one in model.card.inputs]
         examples = read_examples(request, inputs=inputs, max_images=self._settings.max_images)
         result = self._predictor.predict(model, examples, top_k=query["top_k"], deadline=deadline)
@@ -79,4 +81,5 @@ class _Views:
 
     def rows(self) -> Response:
         deadline = deadline_in(self._settings.request_timeout)
-        return predicted(read_json(request), self._default.get(), self._inferrer, deadline=deadline)
+        model = self._default.get()
+        return predicted(read_json(request), model, self._inferrer, settings=self._settings, deadline=deadline)

@@ -17,14 +17,14 @@ class DefaultModel:
         self._registry.refresh(wait=False)
         return self._registry.get(self._chosen())
 
-    def why_not_live(self) -> str | None:
+    def why_not_live(self) -> ConvoyError | None:
         """Return why the model cannot answer now, or None where it can; never waits for one to load."""
         self._registry.refresh(wait=False)
         try:
             name = self._chosen()
-            return None if self._registry.loaded(name) else f"The model {name!r} is not live."
+            return None if self._registry.loaded(name) else self._registry.why_not(name)
         except ConvoyError as error:
-            return error.message
+            return error
 
     def _chosen(self) -> str:
         if self._name is not None:

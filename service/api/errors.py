@@ -123,7 +123,10 @@ def _headers(error: ConvoyError) -> dict[str, str]:
 
 
 def _invalid(error: ValidationError) -> Response:
-    details = "; ".join(f"{name}: {' '.join(map(str, _flat(texts)))}" for name, texts in _by_field(error).items())
+    found = _by_field(error)
+    shown = [f"{str(name)[:64]}: {' '.join(map(str, _flat(found[name])))[:400]}" for name in list(found)[:8]]
+    rest = len(found) - len(shown)
+    details = "; ".join([*shown, *([f"and {rest} more"] if rest else [])])
     return problem_response(_problem(422, "Invalid request", details))
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from flask import Response
 
-from service.api.bodies import json_part
+from service.api.bodies import check_images, check_input_names, json_part
 from service.api.numbers import nested_array
 from service.api.render import json_response
-from service.errors import ConvoyError, MisfitError
+from service.errors import ConvoyError, MisfitError, TooLargeError
 from service.serving.examples import Example, Numbers, Part
 from service.serving.inference import BadExampleError, Inference, Inferrer
 from service.serving.live_model import LiveModel
+from service.settings import Settings
 
 _FORMS = 'An instance is nested lists of numbers, {"b64": "…"} with an encoded image, or an object with one per input.'
 
@@ -24,7 +25,7 @@ def is_rows(data: Any) -> bool:
     return isinstance(data, dict) and "instances" in data
 
 
-def predicted(data: Any, model: LiveModel, inferrer: Inferrer, *, deadline: float) -> Response:
+def predicted(data: Any, model: LiveModel, inferrer: Inferrer, *, settings: Settings, deadline: float) -> Response:
     """Return the answer to a request in the row format; other members than `instances` change nothing.
 
     Raises MisfitError, the error of the first instance that cannot be answered with its place, or what `infer` raises.
@@ -32,8 +33,10 @@ def predicted(data: Any, model: LiveModel, inferrer: Inferrer, *, deadline: floa
     instances = data.get("instances") if isinstance(data, dict) else None
     if not isinstance(instances, list) or not instances:
         raise MisfitError(f'Send {{"instances": [ … ]}} with at least one instance. {_FORMS}')
+    _check_room(instances, settings)
+    inputs = [one.spec.name for one in model.card.inputs]
     try:
-        found = inferrer.infer(model, _examples(instances), deadline=deadline)
+        found = inferrer.infer(model, _examples(instances, inputs), deadline=deadline)
     except BadExampleError as error:
         raise _with_place(error.error, error.index) from error
     if found.count != len(instances):
@@ -41,11 +44,20 @@ def predicted(data: Any, model: LiveModel, inferrer: Inferrer, *, deadline: floa
     return json_response({"predictions": _rows(found)})
 
 
-def _examples(instances: Sequence[Any]) -> list[Example]:
+def _check_room(instances: Sequence[Any], settings: Settings) -> None:
+    """Raise TooLargeError where there are too many, before anything is made of them."""
+    if len(instances) > settings.max_examples:
+        raise TooLargeError(
+            f"{len(instances):,} instances in one request; at most {settings.max_examples:,} are taken. Send fewer."
+        )
+    check_images(sum(isinstance(one, dict) for one in instances), settings.max_images)
+
+
+def _examples(instances: Sequence[Any], inputs: Sequence[str]) -> list[Example]:
     examples = []
     for index, instance in enumerate(instances):
         try:
-            examples.append(_example(instance))
+            examples.append(_example(instance, inputs))
         except ConvoyError as error:
             raise _with_place(error, index) from error
     return examples
@@ -55,8 +67,9 @@ def _with_place(error: ConvoyError, index: int) -> ConvoyError:
     return type(error)(f"instances[{index}]: {error.message}")
 
 
-def _example(instance: Any) -> Example:
+def _example(instance: Any, inputs: Sequence[str]) -> Example:
     if isinstance(instance, dict) and not _is_encoded(instance):
+        check_input_names(instance, inputs)
         return Example({name: _part(value) for name, value in instance.items()})
     return Example.of(_part(instance))
 

@@ -77,7 +77,7 @@ class _Views:
         card = self._registry.get(name, _version(version)).card
         examples = self._examples(card)
         if wants_account(request):
-            return account(card, [self._previewer.tried(one, card, deadline=deadline) for one in examples])
+            return account(card, (self._previewer.tried(one, card, deadline=deadline) for one in examples))
         if len(examples) > 1:
             raise MisfitError(
                 "Only one image can be shown as a picture; send one, or ask with Accept: application/json."
@@ -89,7 +89,9 @@ class _Views:
         return read_examples(request, inputs=inputs, max_images=self._settings.max_images)
 
     def _not_live(self, name: str, version: Version) -> Response:
-        states = self._registry.view.models[name]
+        states = self._registry.view.models.get(name)
+        if not states:
+            raise self._registry.why_not(name, version)
         number = self._registry.number_of(name, version) or max(states)
         return json_response(state_body(name, number, states.get(number, VersionState("building"))))
 

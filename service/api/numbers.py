@@ -13,12 +13,16 @@ MAX_AXES = 8
 MAX_VALUES = 10_000_000
 """Values a JSON body may hold: as objects they take some 32 bytes each."""
 MAX_LISTS = 4_000_000
+MAX_OBJECTS = 200_000
+"""Objects a JSON body may hold: as dictionaries they take some 200 bytes each."""
 
 
 def check_json_size(body: bytes) -> None:
     """Raise TooLargeError where JSON holds more values or lists than are taken, before any of them is made."""
     if body.count(b",") > MAX_VALUES or body.count(b"[") > MAX_LISTS:
         raise TooLargeError(f"The JSON holds more than {MAX_VALUES:,} values or {MAX_LISTS:,} lists; send an .npy.")
+    if body.count(b"{") > MAX_OBJECTS:
+        raise TooLargeError(f"The JSON holds more than {MAX_OBJECTS:,} objects; send fewer at a time.")
 
 
 def parsed_json(body: bytes) -> Any:
@@ -29,7 +33,7 @@ def parsed_json(body: bytes) -> Any:
     except RecursionError as error:
         raise MalformedBodyError("The JSON is nested too deeply; an image needs four levels at most.") from error
     except UnicodeDecodeError as error:
-        raise MalformedBodyError("The JSON is not UTF-8 text.") from error
+        raise MalformedBodyError("The JSON is not UTF-8 text; send it in that encoding.") from error
     except ValueError as error:
         raise MalformedBodyError(f"The body is no JSON: {error}.") from error
 

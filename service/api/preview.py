@@ -1,6 +1,6 @@
 """Owns the preview's answer: a PNG of what the model saw, the very numbers as `.npy`, or an account of it in JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Request, Response
@@ -26,12 +26,18 @@ def wants_account(request: Request) -> bool:
     return _wanted(request) == JSON
 
 
-def account(card: ModelCard, found: Sequence[Preview | Failed]) -> Response:
-    """Return the account of every example in JSON; one that cannot be shown has its error, 422 where all have."""
-    entries = [entry(index, one, card) for index, one in enumerate(found)]
-    if all(isinstance(one, Failed) for one in found):
-        if len(found) == 1 and isinstance(found[0], Failed):
-            raise found[0].error
+def account(card: ModelCard, found: Iterable[Preview | Failed]) -> Response:
+    """Return the account of every example in JSON; one that cannot be shown has its error, 422 where all have.
+
+    `found` is gone through once, so that the arrays of no more than one example are held.
+    """
+    entries, errors = [], []
+    for index, one in enumerate(found):
+        entries.append(entry(index, one, card))
+        errors += [one.error] if isinstance(one, Failed) else []
+    if len(errors) == len(entries):
+        if len(errors) == 1:
+            raise errors[0]
         return problem_response(_NONE_SHOWN | {"previews": entries})
     return json_response({"model": {"name": card.name, "version": card.version}, "previews": entries})
 

@@ -45,9 +45,12 @@ def _rgb(opened: OpenedImage) -> Pixels:
 
 
 def _rgb_of_cmyk(inks: Pixels) -> Pixels:
-    wide = inks.astype(np.int32)
-    black = wide[..., 3:]
-    return (black - ((255 - wide[..., :3]) * black >> 8)).astype(np.uint8)
+    # Each product is under 2**16: 16 bits without a sign hold it.
+    black = inks[..., 3:].astype(np.uint16)
+    missing = (255 - inks[..., :3]).astype(np.uint16)
+    missing *= black
+    missing >>= 8
+    return (black - missing).astype(np.uint8)
 
 
 def _in_color(pixels: Pixels, opened: OpenedImage, color: Color) -> Pixels:

@@ -1,6 +1,7 @@
 """Owns what Pillow keeps to itself of a GIF: which pixels its first frame shows, its background, its frames' sizes."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +33,16 @@ def background_of(data: bytes) -> tuple[int, int, int]:
     return data[place], data[place + 1], data[place + 2]
 
 
+MAX_FRAMES = 10_000
+"""Frames that are looked at for the largest one: films have hundreds."""
+
+
 def largest_frame(data: bytes) -> tuple[int, int]:
     """Return the largest height and the largest width that a frame of a GIF has; at least 1, whatever is damaged."""
-    frames = list(_frames(data))
-    return max([1, *(height for height, _ in frames)]), max([1, *(width for _, width in frames)])
+    height, width = 1, 1
+    for frame in islice(_frames(data), MAX_FRAMES):
+        height, width = max(height, frame[0]), max(width, frame[1])
+    return height, width
 
 
 def _frames(data: bytes) -> Iterator[tuple[int, int]]:

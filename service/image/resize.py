@@ -5,9 +5,12 @@ from math import ceil
 
 from PIL import Image
 
+from service.errors import TooLargeError
 from service.model.recipe import Recipe, Resize
 from service.model.recipes import NAMED_RECIPES
 
+_LONGEST_RATIO = 64
+"""Longer side of a picture that is resized by its shorter one: a line of 20,000 pixels would become gigabytes."""
 _FILTERS: dict[Resize, Image.Resampling] = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -81,6 +84,11 @@ def _to_shortest_edge(image: Image.Image, edge: int, method: Image.Resampling) -
     # transformers.image_transforms.get_resize_output_image_size, default_to_square=False.
     width, height = image.size
     longest = int(edge * max(image.size) / min(image.size))
+    if longest > edge * _LONGEST_RATIO:
+        raise TooLargeError(
+            f"The image is {width}x{height}; this model resizes the shorter side to {edge} pixels, so the longer one "
+            f"may be {_LONGEST_RATIO} times as long at most."
+        )
     return image.resize((edge, longest) if width <= height else (longest, edge), method)
 
 

@@ -82,6 +82,8 @@ def _survivors(trials: Sequence[Trial], own: Candidate) -> list[Candidate]:
 
 
 def _weighed(trials: Sequence[Trial]) -> Evidence:
+    if not trials:
+        raise FolderError("No recipe lets the model run on these pictures; they may be too small for it.")
     return weigh([one.result for one in trials])
 
 

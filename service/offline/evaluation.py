@@ -134,13 +134,14 @@ def _mistakes(
     answered: Answered, pictures: Sequence[LabelledPicture], output: OutputCard, count: int
 ) -> tuple[Mistake, ...]:
     wrong = [place for place, one in enumerate(pictures) if one.truth != answered.chosen[place]]
-    surest = sorted(wrong, key=lambda place: -answered.confidence[place])[:count]
+    confidence = answered.confidence
+    surest = sorted(wrong, key=lambda place: -confidence[place])[:count]
     return tuple(
         Mistake(
             file=pictures[place].name,
             truth=output.labels[pictures[place].truth],
             answer=output.labels[answered.chosen[place]],
-            probability=float(answered.confidence[place]),
+            probability=float(confidence[place]),
             probability_of_truth=float(np.nan_to_num(answered.values[place, pictures[place].truth])),
         )
         for place in surest

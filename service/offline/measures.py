@@ -119,6 +119,5 @@ def binomial_tail(right: int, count: int, *, chance: float) -> float:
 
 def mcnemar_p(only_first: int, only_second: int) -> float:
     """Return the two-sided exact p of McNemar's test: pictures that only the first, or only the second, got right."""
-    total, fewer = only_first + only_second, min(only_first, only_second)
-    ways = sum(math.comb(total, one) for one in range(fewer + 1))
-    return min(1.0, 2 * ways / (1 << total))
+    total, more = only_first + only_second, max(only_first, only_second)
+    return min(1.0, 2 * binomial_tail(more, total, chance=0.5))

@@ -75,7 +75,8 @@ def write_recipe(found: Calibration, source: Source, model: LiveModel, path: Pat
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_text("utf-8") if path.exists() else None
+        # NOTE: newline="" keeps Windows' ends of lines, which Python would turn into others.
+        return path.open(encoding="utf-8-sig", newline="").read() if path.exists() else None
     except (OSError, UnicodeDecodeError) as error:
         raise SidecarError(f"{path.name} cannot be read as UTF-8; it is left as it is.") from error
 
@@ -85,7 +86,7 @@ def _replace(path: Path, text: str) -> None:
     target = path.resolve()
     draft = target.with_name(f".{target.name}.new")
     try:
-        draft.write_text(text, "utf-8")
+        draft.write_text(text, "utf-8", newline="")
         if target.exists():
             draft.chmod(target.stat().st_mode & 0o777)
         draft.replace(target)

@@ -20,7 +20,8 @@ def edited(text: str, tables: Mapping[Table, Mapping[str, Any]]) -> str:
     lines = text.splitlines()
     for table, values in tables.items():
         lines = _with_table(lines, table, values)
-    new = "\n".join(lines) + "\n"
+    end = "\r\n" if "\r\n" in text else "\n"
+    new = end.join(lines) + end
     if _parsed(new) != _merged(_parsed(text), tables):
         raise SidecarError(
             f"model.toml is written in a way that cannot be edited safely. Write this into it yourself: "

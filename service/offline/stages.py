@@ -29,7 +29,12 @@ class Decoder:
             return self._kept[key]
         found = decode_picture(path.read_bytes(), recipe=recipe, limits=self._limits)
         with self._lock:
-            self._room -= np.asarray(found.pixels).nbytes
-            if self._room > 0:
+            if self._room >= (taken := _bytes_of(found)):
+                self._room -= taken
                 self._kept[key] = found
         return found
+
+
+def _bytes_of(picture: DecodedPicture) -> int:
+    pixels = picture.pixels
+    return pixels.nbytes if isinstance(pixels, np.ndarray) else pixels.width * pixels.height * len(pixels.getbands())

@@ -13,6 +13,8 @@ from gunicorn.app.base import Application
 
 import service
 from service.serving.live import LiveFile
+from service.serving.statistics import remove_statistics
+from service.serving.unloaded import UnloadedModels
 from service.settings import Settings
 
 _CONFIG = Path(service.__file__).with_name("gunicorn.conf.py")
@@ -23,7 +25,9 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
     owns_runtime_dir, arbiter = settings.runtime_dir is None, os.getpid()
     settings = settings.with_runtime_dir()
     assert settings.runtime_dir is not None
-    LiveFile(settings.runtime_dir).remove()  # what an earlier server left in a kept folder is no news of this one
+    for left in (LiveFile, UnloadedModels):  # what an earlier server left in a kept folder is no news of this one
+        left(settings.runtime_dir).remove()
+    remove_statistics(settings.runtime_dir)
     try:
         _Arbiter(settings, on_ready).run()
     finally:

@@ -1,4 +1,4 @@
-"""Owns which way round each live model learned: asked once for each card, and forgotten with it."""
+"""Owns which way round each live model learned: asked once for each card, the last ones kept."""
 
 import threading
 from typing import Any
@@ -29,6 +29,8 @@ class PolarityWatch:
         if found is not None:
             return found[1]
         with self._lock:
+            if (found := self._learned.get(id(card))) is not None:
+                return found[1]
             while len(self._learned) >= _KEPT:
                 del self._learned[next(iter(self._learned))]
             return self._learned.setdefault(id(card), (card, LearnedPolarity()))[1]

@@ -54,7 +54,7 @@ def prepare(example: Example, card: ModelCard, *, limits: ImageLimits) -> Prepar
         else:
             arrays[one.spec.name] = numbers_to_batch(part.array, one.spec, one.layout)
             warnings.append(range_warning(arrays[one.spec.name], one.recipe))
-    _check_counts(arrays)
+    check_counts({name: len(array) for name, array in arrays.items()})
     return Prepared(origin, arrays, tuple(dict.fromkeys(filter(None, warnings))))
 
 
@@ -98,8 +98,8 @@ def _decoded(picture: Picture, card: InputCard, limits: ImageLimits) -> tuple[ND
     return prepared.array[np.newaxis], Origin(picture.filename, prepared.format, prepared.size)
 
 
-def _check_counts(arrays: Mapping[str, NDArray[Any]]) -> None:
-    counts = {name: len(array) for name, array in arrays.items()}
+def check_counts(counts: Mapping[str, int]) -> None:
+    """Raise MisfitError unless every input has as many examples as the others."""
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
         raise MisfitError(f"The inputs have different numbers of examples ({listed}); send as many for each.")

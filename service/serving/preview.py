@@ -19,7 +19,7 @@ from service.image.unscale import to_picture, to_planes
 from service.model.card import ModelCard
 from service.model.input_card import InputCard
 from service.serving.examples import Example, Numbers, Origin, Picture
-from service.serving.preparation import check_names, check_takes_pictures, filename_of, part_for
+from service.serving.preparation import check_counts, check_names, check_takes_pictures, filename_of, part_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,15 @@ class Previewer:
         check_names(example, card)
         origin = Origin(filename_of(example))
         seen: dict[str, SeenInput] = {}
+        counts = {one.spec.name: 1 for one in card.inputs}
         for one in card.inputs:
             part = part_for(example, one)
             if isinstance(part, Picture):
                 seen[one.spec.name], origin = _of_picture(part, one, self._limits)
             else:
                 seen[one.spec.name] = _of_numbers(part, one)
+                counts[one.spec.name] = len(numbers_to_batch(part.array, one.spec, one.layout))
+        check_counts(counts)
         return Preview(origin, seen)
 
     def tried(self, example: Example, card: ModelCard, *, deadline: float) -> Preview | Failed:

@@ -134,6 +134,10 @@ class Registry:
                 self._store.shun(bundle)  # there may be another copy of it
         raise ModelNotReadyError(f"The bundle of {name!r} is gone; it will be built again.")
 
+    def why_not(self, name: str, version: int | str = "latest") -> ConvoyError:
+        """Return the error that `get` raises for a model that is not held."""
+        return self._why_not(name, version)
+
     def _held(self, name: str, version: int | str) -> LiveModel | None:
         if version == "latest":
             return next(iter(self.loaded(name)), None)

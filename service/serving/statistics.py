@@ -5,8 +5,10 @@ that have ended stay, so that nothing counted is lost while the server lives.
 """
 
 import json
+import logging
 import mmap
 import os
+import shutil
 import threading
 import time
 from collections import defaultdict
@@ -21,7 +23,10 @@ from numpy.typing import NDArray
 
 from service.serving.examples import Timings
 
-_ROWS = 1024
+log = logging.getLogger(__name__)
+
+_FOLDER = "statistics"
+_ROWS = 512
 _NANOSECONDS = 1_000_000_000
 
 
@@ -82,11 +87,16 @@ def _tell(recorder: Recorder, key: Key, answered: list[tuple[int, Timings]], sec
     recorder.succeeded(key, timings, examples=examples, seconds=seconds)
 
 
+def remove_statistics(runtime_dir: Path) -> None:
+    """Remove what an earlier server counted."""
+    shutil.rmtree(runtime_dir / _FOLDER, ignore_errors=True)
+
+
 class Statistics:
     """The counters of one worker, and the sums over all of them."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder / "statistics"
+        self._folder = folder / _FOLDER
         self._folder.mkdir(parents=True, exist_ok=True)
         self._stem = f"{os.getpid()}-{time.time_ns()}"
         self._lock = threading.Lock()
@@ -112,7 +122,11 @@ class Statistics:
 
     def _add(self, key: Key, **amounts: int) -> None:
         with self._lock:
-            row = self._row(key)
+            try:
+                row = self._row(key)
+            except OSError as error:  # a full disk: the answer is worth more than its count
+                log.error("what is answered cannot be counted: %s", error.strerror)
+                return
             if row is None:
                 return
             start = row * len(_NAMES)
@@ -123,11 +137,11 @@ class Statistics:
     def _row(self, key: Key) -> int | None:
         """Return the row of a model, a new one where it has none; None where all are taken."""
         if key not in self._rows and len(self._rows) < _ROWS:
-            self._rows[key] = len(self._rows)
             listed = self._folder / f"{self._stem}.json"
             fresh = listed.with_suffix(".new")
-            fresh.write_text(json.dumps(list(self._rows)), encoding="utf-8")
+            fresh.write_text(json.dumps([*self._rows, key]), encoding="utf-8")
             fresh.replace(listed)
+            self._rows[key] = len(self._rows)
         return self._rows.get(key)
 
     def totals(self) -> dict[Key, Counts]:
@@ -146,7 +160,7 @@ def _ns(seconds: float) -> int:
 def _mapped(path: Path) -> memoryview:
     size = _ROWS * len(_NAMES) * _BYTES
     with path.open("w+b") as file:
-        file.truncate(size)  # sparse: it takes the disk that its rows need
+        os.posix_fallocate(file.fileno(), 0, size)  # a disk that fills later must not end the worker
         mapped = mmap.mmap(file.fileno(), size)
     return memoryview(mapped).cast("q")
 

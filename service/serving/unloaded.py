@@ -38,6 +38,10 @@ class UnloadedModels:
         except FileNotFoundError:
             return frozenset()
 
+    def remove(self) -> None:
+        """Forget every unload."""
+        self._path.unlink(missing_ok=True)
+
     def unload(self, name: str) -> None:
         """Have a model no longer served."""
         with self._locked():

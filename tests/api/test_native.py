@@ -343,3 +343,29 @@ def picture_file(data: bytes) -> Any:
     import io
 
     return io.BytesIO(data)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        # A pattern that goes back over a long text would take hours over this one.
+        (b'{"image": "data:' + b"a" * 300_000 + b'"}', 400, "data URI"),
+        (b'{"images": [' + b"1," * 100_000 + b"1]}", 413, "100,001 images in one request"),
+        (
+            b'{"image": {' + b",".join(b'"k%d": 1' % one for one in range(100_000)) + b"}}",
+            422,
+            "There is no input 'k0'",
+        ),
+        (b"{" + b",".join(b'"k%d": 1' % one for one in range(50_000)) + b"}", 400, "one member alone"),
+        (b'{"images": [' + b"{}," * 250_000 + b"{}]}", 413, "200,000 objects"),
+    ],
+    ids=["long data URI", "many images", "many names", "many members", "many objects"],
+)
+def test_a_small_body_that_would_cost_much_is_refused_before_it_does(
+    client: FlaskClient, body: bytes, status: int, says: str
+) -> None:
+    answer = client.post("/api/models/softmax/predict", data=body)
+
+    assert answer.status_code == status, answer.text[:500]
+    assert says in answer.get_json()["detail"]
+    assert len(answer.data) < 10_000

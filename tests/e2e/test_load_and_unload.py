@@ -40,6 +40,9 @@ def test_an_unload_holds_in_every_worker_until_a_load(serve: Callable[..., Serve
     assert [(one["name"], one["state"]) for one in listed] == [("mnist", "UNAVAILABLE")]
     assert server.post("/v2/repository/index", json={"ready": True}).json() == []
     assert server.is_ready()
+    status = server.get("/v1/models/mnist")
+    assert (status.status_code, status.json()["ready"]) == (503, False)
+    assert [one["state"] for one in status.json()["model_version_status"]] == ["END"]
 
     (models / "mnist/1/model.toml").touch()
     shutil.copytree(models / "mnist/1", models / "mnist/2")  # a new version does not bring it back

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 from flask import Request
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from numpy.typing import NDArray
 
+from service.api.bodies import check_images
 from service.api.numbers import nested_array, parsed_json
 from service.api.openinference.datatypes import (
     ACCEPTED,
@@ -23,41 +23,13 @@ from service.api.openinference.datatypes import (
     elements,
     from_bytes,
 )
+from service.api.openinference.form import loaded_form
 from service.errors import MalformedBodyError, MisfitError, TooLargeError, UnsupportedBodyError
 from service.model.card import ModelCard
 from service.serving.examples import Example, Numbers, Part, Picture
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
-_MOST_ELEMENTS = 2**40
-
-
-class _InputSchema(Schema):
-    class Meta:
-        unknown = EXCLUDE
-
-    name = fields.String(required=True)
-    shape = fields.List(fields.Integer(strict=True, validate=validate.Range(0)), required=True)
-    datatype = fields.String(required=True)
-    parameters = fields.Dict(load_default=dict)
-    data = fields.Raw()
-
-
-class _OutputSchema(Schema):
-    class Meta:
-        unknown = EXCLUDE
-
-    name = fields.String(required=True)
-    parameters = fields.Dict(load_default=dict)
-
-
-class _RequestSchema(Schema):
-    class Meta:
-        unknown = EXCLUDE
-
-    id = fields.String()
-    parameters = fields.Dict(load_default=dict)
-    inputs = fields.List(fields.Nested(_InputSchema), required=True, validate=validate.Length(min=1))
-    outputs = fields.List(fields.Nested(_OutputSchema))
+_MOST_ELEMENTS = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +50,7 @@ class InferRequest:
     id: str | None = None
 
 
-def read_request(request: Request, card: ModelCard, *, max_bytes: int) -> InferRequest:
+def read_request(request: Request, card: ModelCard, *, max_bytes: int, max_images: int) -> InferRequest:
     """Return what a request asks of the model of `card`; `max_bytes` bounds a compressed body's own size.
 
     Raises MalformedBodyError, MisfitError, TooLargeError or UnsupportedBodyError.
@@ -89,9 +61,16 @@ def read_request(request: Request, card: ModelCard, *, max_bytes: int) -> InferR
         return _raw_request(body, card)
     head = body if length is None else body[:length]
     tail = body[0:0] if length is None else body[length:]
-    asked = _loaded(parsed_json(bytes(head)))
-    parts = _parts(asked["inputs"], tail, card)
-    return InferRequest(_examples(parts), _wanted(asked, card), asked.get("id"))
+    asked = loaded_form(parsed_json(bytes(head)), card)
+    parts = _parts(asked["inputs"], tail, card, max_images)
+    return InferRequest(_examples(parts), _wanted(asked, card), _identifier(asked))
+
+
+def _identifier(asked: Mapping[str, Any]) -> str | None:
+    found: str | None = asked.get("id")
+    if found is not None and not found.isprintable():
+        raise MalformedBodyError("The id must be of printable characters.")
+    return found
 
 
 def _inflated(request: Request, max_bytes: int) -> bytes:
@@ -135,23 +114,7 @@ def _raw_request(body: memoryview, card: ModelCard) -> InferRequest:
     return InferRequest((Example({one.spec.name: Numbers(array)}),), outputs)
 
 
-def _loaded(data: Any) -> dict[str, Any]:
-    if not isinstance(data, dict):
-        raise MalformedBodyError('The request must be a JSON object with "inputs".')
-    try:
-        loaded: dict[str, Any] = _RequestSchema().load(data)
-    except ValidationError as error:
-        raise MalformedBodyError(f"The request is not of the protocol's form: {_shown(error.messages)}.") from error
-    return loaded
-
-
-def _shown(messages: Any) -> str:
-    if isinstance(messages, Mapping):
-        return "; ".join(f"{key}: {_shown(value)}" for key, value in messages.items())
-    return " ".join(map(str, messages)).rstrip(".")
-
-
-def _parts(inputs: list[dict[str, Any]], tail: memoryview, card: ModelCard) -> dict[str, list[Part]]:
+def _parts(inputs: list[dict[str, Any]], tail: memoryview, card: ModelCard, max_images: int) -> dict[str, list[Part]]:
     """Return the parts of each input: one of numbers, or one for each encoded image."""
     known = {one.spec.name for one in card.inputs}
     parts: dict[str, list[Part]] = {}
@@ -162,7 +125,7 @@ def _parts(inputs: list[dict[str, Any]], tail: memoryview, card: ModelCard) -> d
         size = _binary_size(one, len(tail) - position)
         data = None if size is None else tail[position : position + size]
         position += size or 0
-        parts[one["name"]] = _tensor(one, data)
+        parts[one["name"]] = _tensor(one, data, max_images)
     if position != len(tail):
         raise MalformedBodyError(f"{len(tail) - position} bytes follow the tensors that the request describes.")
     missing = sorted(known - parts.keys())
@@ -180,16 +143,17 @@ def _binary_size(one: Mapping[str, Any], left: int) -> int | None:
     return size
 
 
-def _tensor(one: Mapping[str, Any], data: memoryview | None) -> list[Part]:
+def _tensor(one: Mapping[str, Any], data: memoryview | None, max_images: int) -> list[Part]:
     datatype, shape = one["datatype"], one["shape"]
     if datatype not in ACCEPTED:
         raise MisfitError(f"Input {one['name']} has datatype {datatype}; known are {', '.join(ACCEPTED)}.")
     count = math.prod(shape)
     if count > _MOST_ELEMENTS:
-        raise TooLargeError(f"Input {one['name']} has {count} elements.")
+        raise TooLargeError(f"Input {one['name']} has over {_MOST_ELEMENTS:,} elements; send fewer at a time.")
     if data is None and "data" not in one:
         raise MalformedBodyError(f"Input {one['name']} has neither data nor parameters.binary_data_size.")
     if datatype == BYTES:
+        check_images(count, max_images)
         encoded = elements(data, count) if data is not None else _json_elements(one, count)
         return [Picture(image) for image in encoded]
     array = _json_numbers(one, count) if data is None else from_bytes(data, datatype, count)

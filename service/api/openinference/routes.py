@@ -99,7 +99,8 @@ class _Views:
     def infer(self, name: str, version: int | None = None) -> Response:
         deadline = deadline_in(self._settings.request_timeout)
         model = self._model(name, version)
-        asked = read_request(request, model.card, max_bytes=self._settings.max_body_bytes)
+        limits = {"max_bytes": self._settings.max_body_bytes, "max_images": self._settings.max_images}
+        asked = read_request(request, model.card, **limits)
         try:
             found = self._inferrer.infer(model, asked.examples, deadline=deadline)
         except BadExampleError as error:
@@ -121,6 +122,7 @@ class _Views:
 
     def load(self, name: str) -> Response:
         self._change(name, self._unloaded.load)
+        self._registry.get(name)  # what failed cannot be loaded, and says why
         return json_response({"name": name, "load": True})
 
     def unload(self, name: str) -> Response:

@@ -11,7 +11,7 @@ from service.model.card import ModelCard
 from service.model.tensors import TensorSpec
 from service.serving.live import VersionState
 
-_STATES = {"live": "AVAILABLE", "building": "LOADING", "failed": "END"}
+_STATES = {"live": "AVAILABLE", "building": "LOADING", "failed": "END", "unloaded": "END"}
 _DTYPES = {"float16": "DT_HALF", "float32": "DT_FLOAT", "float64": "DT_DOUBLE"}
 
 

@@ -17,7 +17,7 @@ from service.api.tfserving.metadata import message, metadata_body, status_body
 from service.api.tfserving.paths import Address, is_list, parse_address, path_of
 from service.api.tfserving.predict import SIGNATURES, Asked, check_signature, read_predict
 from service.api.tfserving.wording import place_error
-from service.errors import MalformedBodyError, MisfitError, UnsupportedBodyError
+from service.errors import MisfitError, UnsupportedBodyError
 from service.model.card import ModelCard, OutputCard
 from service.model.head import to_class_values
 from service.serving.admission import deadline_in
@@ -27,11 +27,6 @@ from service.serving.registry import RETRY_SECONDS, Registry
 from service.settings import Settings
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT")
-CORS_HEADERS = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "POST, GET",
-    "Access-Control-Allow-Headers": "Content-Type",
-}
 
 
 class _Rest(BaseConverter):
@@ -164,13 +159,7 @@ def _document() -> dict[str, Any]:
     encoding = (request.content_encoding or "identity").lower()
     if encoding != "identity":
         raise UnsupportedBodyError(f"Content-Encoding {encoding} is not taken; send the body as it is.")
-    try:
-        body = request.get_data(cache=False)
-    except (BlockingIOError, TimeoutError):
-        raise
-    except OSError as error:
-        raise MalformedBodyError("The body broke off or its chunks are malformed; send it whole.") from error
-    return parse_document(body)
+    return parse_document(request.get_data(cache=False))
 
 
 def _json(body: bytes) -> Response:

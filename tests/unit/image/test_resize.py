@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from service.errors import TooLargeError
 from service.image import resize as pillow
 from service.model.recipe import FITS, Fit, Recipe, Resize
 from service.model.recipes import RESIZES_OF
@@ -72,3 +73,10 @@ def test_absurd_proportions_are_served_all_the_same(shape: tuple[int, int], size
 
     assert found.size == size[::-1]
     assert np.asarray(found).max() == 200
+
+
+def test_a_long_line_is_no_picture_for_a_recipe_by_the_shorter_side() -> None:
+    recipe = Recipe("rgb", (224, 224), recipe="huggingface", shortest_edge=256)
+
+    with pytest.raises(TooLargeError, match="64 times as long"):
+        pillow.resize(Image.new("RGB", (2000, 1)), (224, 224), recipe)

@@ -178,7 +178,7 @@ class Settings:
     )
     admin_key: str | None = _setting(
         None,
-        "Key that loading and unloading models over HTTP asks for; without one both are switched off.",
+        "Key of 8 characters or more that loading and unloading models asks for; without one both are switched off.",
         parse=_secret,
     )
     prune_days: float = _setting(30.0, "Days after which a bundle nobody used is deleted.", parse=_seconds)
@@ -236,7 +236,8 @@ def _parsed(name: str, text: str, parse: Callable[[str], Any], *, source: str) -
     except (ValueError, OverflowError, RuntimeError) as error:
         reason = "must be a number" if str(error).startswith(_PYTHONS_WORDS) else error
         shown = "(not shown)" if parse is _secret else text[:_LONGEST_SHOWN] + "…" * (len(text) > _LONGEST_SHOWN)
-        raise SettingsError(f"{source} (or --{name.replace('_', '-')}) is {shown!r}: {reason}.") from error
+        option = "" if parse is _secret else f" (or --{name.replace('_', '-')})"
+        raise SettingsError(f"{source}{option} is {shown!r}: {reason}.") from error
 
 
 def misspelt_settings(environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -64,6 +64,16 @@ def register(app: Flask, forms: Mapping[str, ErrorForm]) -> None:
     app.register_error_handler(Exception, _unforeseen)
 
 
+def register_malformed(app: Flask, error: type[Exception]) -> None:
+    """Have an error of the server's own, raised while a body is read, answered as a malformed body."""
+
+    def malformed(_: Exception) -> Response:
+        told = MalformedBodyError("The body's chunks are malformed or break off; send it whole.")
+        return problem_response(problem(told), headers={"Connection": "close"})
+
+    app.register_error_handler(error, malformed)
+
+
 def error_object(body: dict[str, Any]) -> Response:
     """Return a problem as `{"error": detail}`, the form of TensorFlow Serving and the Open Inference Protocol.
 

@@ -27,6 +27,7 @@ def blueprint(registry: Registry) -> Blueprint:
     @health.get("/")
     def signpost() -> Response:
         links = {"models": "/api/models", "predict": "/api/models/{name}/predict", "ready": "/readyz"}
-        return json_response({"service": "convoy", "version": service.__version__, "links": links})
+        # NOTE: KServe's client asks here whether a server of its first protocol is alive.
+        return json_response({"status": "alive", "service": "convoy", "version": service.__version__, "links": links})
 
     return health

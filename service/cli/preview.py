@@ -36,6 +36,7 @@ def preview(
     store, limits = store_and_limits(read)
     model = open_model(source_of(target, read.models_dir), store=store, limits=limits, progress=progress)
     found = Previewer(limits=image_limits(read)).preview(Example.of(read_part(image)), model.card)
+    chosen = _chosen(found, model.card, input_name, is_needed=output is not None)
     if as_json:
         from service.api.preview import entry
 
@@ -44,7 +45,7 @@ def preview(
     else:
         click.echo("\n\n".join(_text(name, seen) for name, seen in found.inputs.items()))
     if output is not None:
-        output.write_bytes(_written(_chosen(found, model.card, input_name), output))
+        output.write_bytes(_written(chosen, output))
 
 
 def _check_output(output: Path | None) -> None:
@@ -56,7 +57,9 @@ def _check_output(output: Path | None) -> None:
         raise SettingsError(f"There is no folder {output.parent} to write {output.name} into.")
 
 
-def _chosen(found: Preview, card: ModelCard, name: str | None) -> SeenInput:
+def _chosen(found: Preview, card: ModelCard, name: str | None, *, is_needed: bool) -> SeenInput:
+    if name is None and is_needed and len(card.inputs) > 1:
+        raise MisfitError(f"This model has several inputs; say which with --input: {', '.join(found.inputs)}.")
     if name is None:
         return found.inputs[card.inputs[0].spec.name]
     if name not in found.inputs:

@@ -160,6 +160,11 @@ def _output_card(facts: OutputFacts, sidecar: Sidecar, *, is_only: bool) -> Outp
     head = said.head or guessed
     if head in TWO_CLASS_HEADS and units > 1:
         raise SidecarError(f"The head {head!r} is for a model of one output; {facts.spec.name} has {units}.")
+    if said.head in _OF_SEVERAL and units == 1:
+        raise SidecarError(
+            f"The head {said.head!r} is for a model of several outputs; {facts.spec.name} has one: use 'binary', or "
+            "'binary-logit' where it ends in a raw number. Or drop `head`."
+        )
     _check_not_twice(said.head, facts)
     classes = class_count(head, units)
     labels = _labels(sidecar, head, classes, is_only_output=is_only)
@@ -174,6 +179,7 @@ def _output_card(facts: OutputFacts, sidecar: Sidecar, *, is_only: bool) -> Outp
     )
 
 
+_OF_SEVERAL: tuple[Head, ...] = ("softmax", "logits", "sigmoid-exclusive")
 _APPLIED_BY: dict[str, tuple[Head, ...]] = {"softmax": ("logits",), "sigmoid": ("logits", "binary-logit")}
 
 

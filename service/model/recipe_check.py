@@ -30,6 +30,11 @@ def _check_library(recipe: Recipe) -> None:
         raise SidecarError(_only("antialias", "tensorflow", recipe))
     if recipe.shortest_edge is not None and library != "pillow":
         raise SidecarError(_only("shortest_edge", "pillow", recipe))
+    if recipe.shortest_edge is not None and recipe.fit != "stretch":
+        raise SidecarError(
+            f"preprocessing shortest_edge resizes by the shorter side and cuts out the centre, which leaves nothing to "
+            f"do for fit {recipe.fit!r}; drop one of the two."
+        )
 
 
 def _only(key: str, library: Library, recipe: Recipe) -> str:

@@ -151,7 +151,17 @@ def _standing(ranking: Sequence[Ranked], *, is_in_colour: bool) -> Iterator[tupl
         yield name, "open" if not common else "settled" if is_chosen else "untested"
 
 
+_KEPT = ("shortest_edge", "antialias", "samplewise_center", "samplewise_std_normalization")
+
+
 def _cautions(card: ModelCard) -> list[str]:
+    recipe = picture_inputs(card)[0].recipe
+    kept = [name for name in _KEPT if getattr(recipe, name)]
+    stay = [f"{', '.join(kept)} of model.toml stay in force in every trial; are they right?"] if kept else []
+    return stay + _different_inputs(card)
+
+
+def _different_inputs(card: ModelCard) -> list[str]:
     if is_one_for_all(card):
         return []
     return [

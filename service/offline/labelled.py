@@ -1,15 +1,15 @@
 """Owns the labelled folder: a sub-folder of pictures for each class, as Keras' loaders take it."""
 
 import random
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.model.card import OutputCard
 from service.offline.errors import FolderError
 from service.offline.names import Naming, match_folders
-from service.offline.walk import class_folders, listed_folder, pictures_below
+from service.offline.walk import SUFFIXES, class_folders, listed_folder, passed_over, pictures_below
 
 SEED = 1
 
@@ -75,9 +75,17 @@ def _pictures(
             yield LabelledPicture(path, path.relative_to(root).as_posix(), indices[folder])
 
 
+def _passed_over(folders: Iterable[Path]) -> list[str]:
+    total: Counter[str] = sum((passed_over(folder) for folder in folders), Counter())
+    if not total:
+        return []
+    told = ", ".join(f"{count} {suffix or 'without a suffix'}" for suffix, count in total.most_common(6))
+    return [f"Passed over, as no pictures by their names: {told}. Taken are {', '.join(sorted(SUFFIXES))}."]
+
+
 def _notes(naming: Naming, found: Mapping[Path, Sequence[Path]], loose: int) -> tuple[str, ...]:
     empty = ", ".join(folder.name for folder, files in found.items() if not files)
-    notes = list(naming.notes)
+    notes = [*naming.notes, *_passed_over(found)]
     if empty:
         notes.append(f"Without pictures, and left out: {empty}.")
     if loose:

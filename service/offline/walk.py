@@ -1,6 +1,7 @@
 """Owns looking through a folder for picture files: what counts as one, what is passed over."""
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,16 @@ def pictures_below(folder: Path) -> list[Path]:
         here = Path(parent)
         found += [here / name for name in files if not name.startswith(".") and is_picture(here / name)]
     return sorted(found)
+
+
+def passed_over(folder: Path) -> Counter[str]:
+    """Return how many files below a folder are no pictures by their names, by suffix; hidden ones do not count."""
+    found: Counter[str] = Counter()
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        shown = (Path(parent, name) for name in files if not name.startswith("."))
+        found.update(one.suffix.lower() for one in shown if not is_picture(one))
+    return found
 
 
 def _raise(error: OSError) -> None:

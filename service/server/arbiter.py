@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import Application
+from gunicorn.http.errors import ParseException
 
 import service
 from service.serving.live import LiveFile
@@ -63,9 +64,12 @@ class _Arbiter(Application):  # type: ignore[misc] # gunicorn has no types
         """Make the application, in a worker."""
         # Pillow warns of damaged metadata once per place in its code: noise, and no news of a picture that decodes.
         warnings.filterwarnings("ignore", module=r"PIL\.")
+        from service.api.errors import register_malformed
         from service.app import create_app
 
-        return create_app(self._settings)
+        app = create_app(self._settings)
+        register_malformed(app, ParseException)
+        return app
 
     def _when_ready(self, server: Any) -> None:
         for listener in server.LISTENERS:

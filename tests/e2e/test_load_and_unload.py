@@ -80,3 +80,12 @@ def test_an_unknown_model_is_told(serve: Callable[..., Server], models: Path) ->
     server = serve(models, workers=1, admin_key=KEY).wait_ready()
 
     assert change(server, "load", name="none")[0] == 404
+
+
+def test_a_load_that_brings_files_is_refused(serve: Callable[..., Server], models: Path) -> None:
+    server = serve(models, workers=1, admin_key=KEY).wait_ready()
+    body = {"parameters": {"config": "{}", "file:1/model.keras": "AAAA"}}
+
+    answer = server.post("/v2/repository/models/mnist/load", json=body, headers=ADMIN)
+
+    assert (answer.status_code, "models folder" in answer.json()["error"]) == (400, True)

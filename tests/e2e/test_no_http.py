@@ -42,3 +42,14 @@ def test_it_is_refused_in_json(mnist_server: Server, data: bytes, status: int) -
     assert headers["connection"] == "close"
     assert body["detail"] == body["error"] != ""
     assert "Traceback" not in str(body)
+
+
+@pytest.mark.parametrize("path", ["/api/models/mnist/predict", "/v1/models/mnist:predict", "/v2/models/mnist/infer"])
+@pytest.mark.parametrize("chunk", [b"ZZ\r\nhello\r\n0\r\n\r\n", b"5\r\nhelloXX0\r\n\r\n"])
+def test_malformed_chunks_are_the_clients_fault(mnist_server: Server, path: str, chunk: bytes) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+
+    status, _, body = answer_to(mnist_server, head + chunk)
+
+    assert status in (400, 408), body
+    assert "chunks" in str(body) or "did not come" in str(body)

@@ -162,6 +162,7 @@ class SignpostAnswer(Schema):
 
     service = fields.String(required=True)
     version = fields.String(required=True)
+    status = fields.String(required=True)
     links = fields.Dict(keys=fields.String(), values=fields.String())
 
 

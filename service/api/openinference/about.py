@@ -80,7 +80,7 @@ def repository_index(view: LiveView, *, only_ready: bool) -> list[dict[str, str]
 
 
 def _index_entry(name: str, version: int, state: VersionState) -> dict[str, str]:
-    reason = state.diagnosis or state.step or ""
+    reason = "unloaded by an administrator" if state.state == "unloaded" else state.diagnosis or state.step or ""
     return {"name": name, "version": str(version), "state": _STATES[state.state], "reason": reason}
 
 

@@ -18,7 +18,7 @@ from service.api.openinference.about import (
 from service.api.openinference.answers import infer_response
 from service.api.openinference.requests import read_request
 from service.api.render import json_response
-from service.errors import ConvoyError, MalformedBodyError, UnknownModelError
+from service.errors import ConvoyError, MalformedBodyError, MisfitError, UnknownModelError
 from service.serving.admission import deadline_in
 from service.serving.follower import follow_seconds
 from service.serving.inference import BadExampleError, Inferrer
@@ -121,6 +121,8 @@ class _Views:
         return json_response(repository_index(self._registry.view, only_ready=_wants_ready(request.get_data())))
 
     def load(self, name: str) -> Response:
+        require_admin(request, self._settings.admin_key)
+        _check_plain_load(request.get_data())
         self._change(name, self._unloaded.load)
         self._registry.get(name)  # what failed cannot be loaded, and says why
         return json_response({"name": name, "load": True})
@@ -156,6 +158,15 @@ def _numbered(error: BadExampleError, total: int) -> ConvoyError:
 def _as_triton_says(name: str, version: int | None, error: UnknownModelError) -> ConvoyError:
     what = f"'{name}'" if version is None else f"'{name}' version {version}"
     return UnknownModelError(f"Request for unknown model: {what} is not found. {error.message}")
+
+
+def _check_plain_load(body: bytes) -> None:
+    """Raise MisfitError where a load brings a model's files or configuration: they come from the models folder."""
+    data: Any = parsed_json(body) if body.strip() else {}
+    if not isinstance(data, dict):
+        raise MalformedBodyError("The body must be empty or a JSON object.")
+    if data.get("parameters"):
+        raise MisfitError("Loading takes no config and no files: models come from the models folder. Send none.")
 
 
 def _wants_ready(body: bytes) -> bool:

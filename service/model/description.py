@@ -22,11 +22,6 @@ class InputFacts:
     scale: NamedScale | None = None
     resizes_itself: bool = False
 
-    @property
-    def scales_itself(self) -> bool:
-        """Return whether the graph brings raw 0..255 values down itself."""
-        return self.scale == "0..255"
-
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {

@@ -1,6 +1,5 @@
 """Owns the recipes that calibration tries: what people train Keras models with, the plainest first."""
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -110,13 +109,12 @@ def _fittings() -> list[dict[str, Any]]:
         for fit in ("crop", "pad")
     ]
     found.append({"recipe": "teachable-machine", "resize": "lanczos", "fit": "crop"})
-    if importlib.util.find_spec("cv2") is not None:
-        found += [{"recipe": "opencv", "resize": one, "exif": True} for one in _OPENCV]
+    found += [{"recipe": "opencv", "resize": one, "exif": True} for one in _OPENCV]
     return found
 
 
 def fitting_candidates(base: Candidate) -> list[Candidate]:
-    """Return `base` with each library, resize and fit that is tried; OpenCV's only where that package is installed."""
+    """Return `base` with each library, resize and fit that is tried."""
     plain = replace(base, fit="stretch", exif=False, antialias=False, shortest_edge=None)
     return [base, *(replace(plain, **values) for values in _fittings())]
 

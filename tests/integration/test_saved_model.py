@@ -289,7 +289,7 @@ def test_preprocessing_of_caffe_models_is_seen(tmp_path: Path) -> None:
         return {"y": tf.matmul(tf.reshape(prepared, (-1, 192)), module.kernel)}
 
     spec = tf.TensorSpec((None, 8, 8, 3), tf.float32, name="picture")
-    assert read(saved_module(tmp_path / "net", answer, spec, kernel=random(192, 4))).inputs[0].scales_itself
+    assert read(saved_module(tmp_path / "net", answer, spec, kernel=random(192, 4))).inputs[0].scale == "0..255"
 
 
 def test_channels_that_come_first_are_seen(tmp_path: Path) -> None:

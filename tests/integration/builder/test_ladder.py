@@ -157,7 +157,7 @@ def test_inline_preprocessing_of_keras_2_loads_and_tells_the_scale(tmp_path: Pat
     facts = program.facts(loss=None)
 
     assert program.loaded_by == f"tf_keras {tf_keras.__version__}"
-    assert facts.inputs[0].scales_itself
+    assert facts.inputs[0].scale == "0..255"
     assert facts.outputs[0].activation == "softmax"
     assert_same(program, {"photo": photos() * 255}, model(photos() * 255))
 

@@ -222,6 +222,11 @@ def _judge(said: dict[str, Any], child: subprocess.Popen[bytes], watchdog: "_Wat
     log.error("builder ended with %s; its last words: %s", child.returncode, said.get("last_words"))
     if child.returncode == -signal.SIGKILL:
         raise BuildInterruptedError("The build was killed, probably because memory ran out.")
+    if child.returncode in (-signal.SIGSEGV, -signal.SIGABRT):
+        raise BuildInterruptedError(
+            f"The builder crashed (status {child.returncode}), most often for want of memory; CONVOY_BUILD_MEMORY "
+            "allows more."
+        )
     raise BuildInterruptedError(f"The builder ended unexpectedly (status {child.returncode}).")
 
 

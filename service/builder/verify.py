@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.builder.exhaustion import is_out_of_memory
+from service.builder.exhaustion import has_used_most_memory, is_out_of_memory
 from service.builder.program import Program
 from service.builder.reason import one_line
 from service.builder.tap import tapped_graph
@@ -178,6 +178,8 @@ def _run(engine: LiteRtEngine, case: Case) -> dict[str, NDArray[Any]]:
     try:
         return engine.run(case.inputs)
     except (RuntimeError, ValueError) as error:
+        if has_used_most_memory():
+            raise MemoryError from error
         raise UnsupportedModelError(
             "LiteRT cannot run the exported graph, often because of an operation that only TensorFlow has. "
             f"LiteRT said: {' '.join(str(error).split())[:200]}"

@@ -1,8 +1,5 @@
 """Owns reading request bodies: raw image, `.npy`, multipart, JSON; whatever the Content-Type says, the bytes decide."""
 
-import base64
-import binascii
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -11,13 +8,14 @@ from typing import Any
 from flask import Request
 from werkzeug.datastructures import FileStorage
 
+from service.api.encoded import base64_image
 from service.api.numbers import nested_array, parsed_json
+from service.api.room import Room
 from service.api.schemas import PredictBody
 from service.errors import (
     MalformedBodyError,
     MisfitError,
     RequestError,
-    TooLargeError,
     UndecodableImageError,
     UnsupportedBodyError,
 )
@@ -30,25 +28,17 @@ ACCEPTED = (
     'JSON {"image": …} or {"images": […]}, or a .npy array.'
 )
 _MOST_MEMBERS = 16
-# NOTE: one class of characters; two that overlap would be tried in every split of a long text.
-_DATA_URI = re.compile(r"data:(?P<type>[\w.+/-]*)(;[\w=.+-]+)*;base64,", re.ASCII)
 
 
-def read_examples(request: Request, *, inputs: Sequence[str], max_images: int) -> list[Example]:
+def read_examples(request: Request, *, inputs: Sequence[str], room: Room) -> list[Example]:
     """Return the examples a request carries, for a model with these `inputs`.
 
     Raises MalformedBodyError, UndecodableImageError, UnsupportedBodyError, MisfitError or TooLargeError.
     """
     with _reading(request):
-        examples = _examples(request, inputs, max_images)
-    check_images(len(examples), max_images)
+        examples = _examples(request, inputs, room)
+    room.check_images(len(examples))
     return examples
-
-
-def check_images(count: int, most: int) -> None:
-    """Raise TooLargeError where a request holds more than `most` images; asked before anything is made of them."""
-    if count > most:
-        raise TooLargeError(f"{count:,} images in one request; at most {most:,} are taken (an .npy may hold more).")
 
 
 def read_json(request: Request) -> Any:
@@ -78,12 +68,12 @@ def _reading(request: Request) -> Iterator[None]:
         raise MalformedBodyError("The body broke off or its chunks are malformed; send it whole.") from error
 
 
-def _examples(request: Request, inputs: Sequence[str], max_images: int) -> list[Example]:
+def _examples(request: Request, inputs: Sequence[str], room: Room) -> list[Example]:
     is_form = request.mimetype == "multipart/form-data" and "boundary" in request.mimetype_params
-    return _multipart(request, inputs) if is_form else _single(request, inputs, max_images)
+    return _multipart(request, inputs) if is_form else _single(request, inputs, room)
 
 
-def _single(request: Request, inputs: Sequence[str], max_images: int) -> list[Example]:
+def _single(request: Request, inputs: Sequence[str], room: Room) -> list[Example]:
     body = request.get_data(cache=False)
     if not body:
         raise MalformedBodyError(f"The body is empty. {ACCEPTED}")
@@ -92,7 +82,7 @@ def _single(request: Request, inputs: Sequence[str], max_images: int) -> list[Ex
     if is_npy(body):
         return [Example.of(Numbers(read_npy(body)))]
     if request.mimetype.endswith("json") or body.lstrip()[:1] in (b"{", b"["):
-        return _from_json(body, inputs, max_images)
+        return _from_json(body, inputs, room)
     raise _refusal(request.mimetype)
 
 
@@ -146,12 +136,12 @@ def _or_unusable(read: Callable[[], Part]) -> Part:
         return Unusable(error)
 
 
-def _from_json(body: bytes, inputs: Sequence[str], max_images: int) -> list[Example]:
+def _from_json(body: bytes, inputs: Sequence[str], room: Room) -> list[Example]:
     data = parsed_json(body)
     if not isinstance(data, dict):
         raise MalformedBodyError('JSON must be an object: {"image": …} or {"images": […]}.')
     if isinstance(several := data.get("images"), list):
-        check_images(len(several), max_images)
+        room.check_images(len(several))
     if len(data) > _MOST_MEMBERS:
         raise MalformedBodyError('JSON must have one member alone: {"image": …} or {"images": […]}.')
     loaded = PredictBody().load(data)
@@ -175,17 +165,7 @@ def check_input_names(given: Mapping[str, Any], inputs: Sequence[str]) -> None:
 def json_part(value: Any) -> Part:
     """Return what base64 text, a data URI or nested lists of numbers stand for; raises RequestError."""
     if isinstance(value, str):
-        return Picture(_from_base64(value))
+        return Picture(base64_image(value))
     if isinstance(value, list):
         return Numbers(nested_array(value))
     raise MisfitError("An image in JSON is base64 text, a data URI, or nested lists of numbers.")
-
-
-def _from_base64(text: str) -> bytes:
-    uri = _DATA_URI.match(text)
-    if text.startswith("data:") and not uri:
-        raise MalformedBodyError("The data URI is not of the form data:image/png;base64,…")
-    try:
-        return base64.b64decode(re.sub(r"\s+", "", text[uri.end() if uri else 0 :]), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise MalformedBodyError("The text is no base64; send an encoded image as base64 or as a data URI.") from error

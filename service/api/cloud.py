@@ -13,6 +13,7 @@ from service.api.default_model import DefaultModel
 from service.api.errors import ErrorForm, error_object
 from service.api.instances import is_rows, predicted
 from service.api.render import json_response
+from service.api.room import Room
 from service.api.schemas import PredictQuery
 from service.errors import UnavailableError
 from service.serving.admission import deadline_in
@@ -58,6 +59,7 @@ class _Views:
         self._predictor = predictor
         self._inferrer = inferrer
         self._settings = settings
+        self._room = Room(settings.max_examples, settings.max_images)
 
     def ping(self) -> Response:
         reason = self._default.why_not_live()
@@ -73,13 +75,13 @@ class _Views:
         model = self._default.get()
         data = read_json(request)
         if is_rows(data):
-            return predicted(data, model, self._inferrer, settings=self._settings, deadline=deadline)
+            return predicted(data, model, self._inferrer, room=self._room, deadline=deadline)
         inputs = [one.spec.name for one in model.card.inputs]
-        examples = read_examples(request, inputs=inputs, max_images=self._settings.max_images)
+        examples = read_examples(request, inputs=inputs, room=self._room)
         result = self._predictor.predict(model, examples, top_k=query["top_k"], deadline=deadline)
         return predict_response(result, query)
 
     def rows(self) -> Response:
         deadline = deadline_in(self._settings.request_timeout)
         model = self._default.get()
-        return predicted(read_json(request), model, self._inferrer, settings=self._settings, deadline=deadline)
+        return predicted(read_json(request), model, self._inferrer, room=self._room, deadline=deadline)

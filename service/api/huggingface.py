@@ -8,10 +8,12 @@ import orjson
 from flask import Blueprint, Response, request
 from marshmallow import EXCLUDE, Schema, fields, validate
 
-from service.api.bodies import json_part, read_json
+from service.api.bodies import read_json
 from service.api.default_model import DefaultModel
+from service.api.encoded import base64_image
 from service.api.render import json_response
-from service.errors import MisfitError, TooLargeError, UndecodableImageError
+from service.api.room import Room
+from service.errors import MisfitError, UndecodableImageError
 from service.image.decode import sniff
 from service.model.transform import TRANSFORMS, Transform
 from service.serving.admission import deadline_in
@@ -85,6 +87,7 @@ class _Views:
         self._default = default
         self._inferrer = inferrer
         self._settings = settings
+        self._room = Room(settings.max_examples, settings.max_images)
 
     def classify(self, name: str | None = None, version: int | None = None) -> Response:
         deadline = deadline_in(self._settings.request_timeout)
@@ -102,7 +105,7 @@ class _Views:
     def _asked(self) -> _Asked:
         data = read_json(request)
         if data is not None:
-            return _from_json(data, most=self._settings.max_images)
+            return _from_json(data, self._room)
         return _Asked([_picture(request.get_data())])
 
 
@@ -115,15 +118,14 @@ def _picture(body: bytes) -> Example:
     return Example.of(Picture(body))
 
 
-def _from_json(data: Any, *, most: int) -> _Asked:
+def _from_json(data: Any, room: Room) -> _Asked:
     if not isinstance(data, dict):
         raise MisfitError('JSON must be an object: {"inputs": base64, "parameters": {"top_k": 5}}.')
     loaded = ClassifyBody().load(data)
     inputs, parameters = loaded["inputs"], loaded["parameters"] or {}
     is_list = isinstance(inputs, list)
     texts = inputs if is_list else [inputs]
-    if len(texts) > most:
-        raise TooLargeError(f"{len(texts)} images in one request; at most {most} are taken.")
+    room.check_images(len(texts))
     return _Asked(
         [_example(one) for one in texts],
         top_k=parameters.get("top_k") or DEFAULT_TOP_K,
@@ -135,7 +137,7 @@ def _from_json(data: Any, *, most: int) -> _Asked:
 def _example(text: Any) -> Example:
     if not isinstance(text, str):
         raise MisfitError("An image in `inputs` is base64 text or a data URI; numbers go to /api/models/NAME/predict.")
-    return Example.of(json_part(text))
+    return Example.of(Picture(base64_image(text)))
 
 
 def _row(scores: list[Scored]) -> list[dict[str, Any]]:

@@ -8,14 +8,15 @@ from typing import Any
 
 from flask import Response
 
-from service.api.bodies import check_images, check_input_names, json_part
+from service.api.bodies import check_input_names
+from service.api.encoded import b64_image, is_b64
 from service.api.numbers import nested_array
 from service.api.render import json_response
-from service.errors import ConvoyError, MisfitError, TooLargeError
-from service.serving.examples import Example, Numbers, Part
+from service.api.room import Room
+from service.errors import ConvoyError, MisfitError
+from service.serving.examples import Example, Numbers, Part, Picture
 from service.serving.inference import BadExampleError, Inference, Inferrer
 from service.serving.live_model import LiveModel
-from service.settings import Settings
 
 _FORMS = 'An instance is nested lists of numbers, {"b64": "…"} with an encoded image, or an object with one per input.'
 
@@ -25,7 +26,7 @@ def is_rows(data: Any) -> bool:
     return isinstance(data, dict) and "instances" in data
 
 
-def predicted(data: Any, model: LiveModel, inferrer: Inferrer, *, settings: Settings, deadline: float) -> Response:
+def predicted(data: Any, model: LiveModel, inferrer: Inferrer, *, room: Room, deadline: float) -> Response:
     """Return the answer to a request in the row format; other members than `instances` change nothing.
 
     Raises MisfitError, the error of the first instance that cannot be answered with its place, or what `infer` raises.
@@ -33,7 +34,8 @@ def predicted(data: Any, model: LiveModel, inferrer: Inferrer, *, settings: Sett
     instances = data.get("instances") if isinstance(data, dict) else None
     if not isinstance(instances, list) or not instances:
         raise MisfitError(f'Send {{"instances": [ … ]}} with at least one instance. {_FORMS}')
-    _check_room(instances, settings)
+    room.check_examples(len(instances))
+    room.check_images(sum(isinstance(one, dict) for one in instances))
     inputs = [one.spec.name for one in model.card.inputs]
     try:
         found = inferrer.infer(model, _examples(instances, inputs), deadline=deadline)
@@ -42,15 +44,6 @@ def predicted(data: Any, model: LiveModel, inferrer: Inferrer, *, settings: Sett
     if found.count != len(instances):
         raise MisfitError(f"{len(instances)} instances came and hold {found.count} examples; send one in each.")
     return json_response({"predictions": _rows(found)})
-
-
-def _check_room(instances: Sequence[Any], settings: Settings) -> None:
-    """Raise TooLargeError where there are too many, before anything is made of them."""
-    if len(instances) > settings.max_examples:
-        raise TooLargeError(
-            f"{len(instances):,} instances in one request; at most {settings.max_examples:,} are taken. Send fewer."
-        )
-    check_images(sum(isinstance(one, dict) for one in instances), settings.max_images)
 
 
 def _examples(instances: Sequence[Any], inputs: Sequence[str]) -> list[Example]:
@@ -68,19 +61,15 @@ def _with_place(error: ConvoyError, index: int) -> ConvoyError:
 
 
 def _example(instance: Any, inputs: Sequence[str]) -> Example:
-    if isinstance(instance, dict) and not _is_encoded(instance):
+    if isinstance(instance, dict) and not is_b64(instance):
         check_input_names(instance, inputs)
         return Example({name: _part(value) for name, value in instance.items()})
     return Example.of(_part(instance))
 
 
-def _is_encoded(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {"b64"} and isinstance(value["b64"], str)
-
-
 def _part(value: Any) -> Part:
-    if _is_encoded(value):
-        return json_part(value["b64"])
+    if is_b64(value):
+        return Picture(b64_image(value))
     if isinstance(value, int | float):
         return Numbers(nested_array([value]).reshape(()))
     if isinstance(value, list):

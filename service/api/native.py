@@ -6,6 +6,7 @@ from service.api.answer import predict_response
 from service.api.bodies import read_examples
 from service.api.preview import account, one_input, wants_account
 from service.api.render import card_body, json_response, layers_body, model_list, state_body
+from service.api.room import Room
 from service.api.schemas import PredictQuery, PreviewQuery
 from service.errors import MisfitError, ModelFailedError, ModelNotReadyError
 from service.model.card import ModelCard
@@ -40,6 +41,7 @@ class _Views:
         self._predictor = predictor
         self._previewer = previewer
         self._settings = settings
+        self._room = Room(settings.max_examples, settings.max_images)
 
     def models(self) -> Response:
         self._registry.refresh(wait=False)
@@ -86,7 +88,7 @@ class _Views:
 
     def _examples(self, card: ModelCard) -> list[Example]:
         inputs = [one.spec.name for one in card.inputs]
-        return read_examples(request, inputs=inputs, max_images=self._settings.max_images)
+        return read_examples(request, inputs=inputs, room=self._room)
 
     def _not_live(self, name: str, version: Version) -> Response:
         states = self._registry.view.models.get(name)

@@ -1,7 +1,5 @@
 """Owns reading an inference request: JSON alone, JSON with binary tensors behind it, or one raw tensor."""
 
-import base64
-import binascii
 import math
 import zlib
 from collections.abc import Mapping
@@ -12,7 +10,7 @@ import numpy as np
 from flask import Request
 from numpy.typing import NDArray
 
-from service.api.bodies import check_images
+from service.api.encoded import base64_image
 from service.api.numbers import nested_array, parsed_json
 from service.api.openinference.datatypes import (
     ACCEPTED,
@@ -24,6 +22,7 @@ from service.api.openinference.datatypes import (
     from_bytes,
 )
 from service.api.openinference.form import loaded_form
+from service.api.room import Room
 from service.errors import MalformedBodyError, MisfitError, TooLargeError, UnsupportedBodyError
 from service.model.card import ModelCard
 from service.serving.examples import Example, Numbers, Part, Picture
@@ -50,7 +49,7 @@ class InferRequest:
     id: str | None = None
 
 
-def read_request(request: Request, card: ModelCard, *, max_bytes: int, max_images: int) -> InferRequest:
+def read_request(request: Request, card: ModelCard, *, max_bytes: int, room: Room) -> InferRequest:
     """Return what a request asks of the model of `card`; `max_bytes` bounds a compressed body's own size.
 
     Raises MalformedBodyError, MisfitError, TooLargeError or UnsupportedBodyError.
@@ -62,7 +61,7 @@ def read_request(request: Request, card: ModelCard, *, max_bytes: int, max_image
     head = body if length is None else body[:length]
     tail = body[0:0] if length is None else body[length:]
     asked = loaded_form(parsed_json(bytes(head)), card)
-    parts = _parts(asked["inputs"], tail, card, max_images)
+    parts = _parts(asked["inputs"], tail, card, room)
     return InferRequest(_examples(parts), _wanted(asked, card), _identifier(asked))
 
 
@@ -114,7 +113,7 @@ def _raw_request(body: memoryview, card: ModelCard) -> InferRequest:
     return InferRequest((Example({one.spec.name: Numbers(array)}),), outputs)
 
 
-def _parts(inputs: list[dict[str, Any]], tail: memoryview, card: ModelCard, max_images: int) -> dict[str, list[Part]]:
+def _parts(inputs: list[dict[str, Any]], tail: memoryview, card: ModelCard, room: Room) -> dict[str, list[Part]]:
     """Return the parts of each input: one of numbers, or one for each encoded image."""
     known = {one.spec.name for one in card.inputs}
     parts: dict[str, list[Part]] = {}
@@ -125,7 +124,7 @@ def _parts(inputs: list[dict[str, Any]], tail: memoryview, card: ModelCard, max_
         size = _binary_size(one, len(tail) - position)
         data = None if size is None else tail[position : position + size]
         position += size or 0
-        parts[one["name"]] = _tensor(one, data, max_images)
+        parts[one["name"]] = _tensor(one, data, room)
     if position != len(tail):
         raise MalformedBodyError(f"{len(tail) - position} bytes follow the tensors that the request describes.")
     missing = sorted(known - parts.keys())
@@ -143,7 +142,7 @@ def _binary_size(one: Mapping[str, Any], left: int) -> int | None:
     return size
 
 
-def _tensor(one: Mapping[str, Any], data: memoryview | None, max_images: int) -> list[Part]:
+def _tensor(one: Mapping[str, Any], data: memoryview | None, room: Room) -> list[Part]:
     datatype, shape = one["datatype"], one["shape"]
     if datatype not in ACCEPTED:
         raise MisfitError(f"Input {one['name']} has datatype {datatype}; known are {', '.join(ACCEPTED)}.")
@@ -153,7 +152,7 @@ def _tensor(one: Mapping[str, Any], data: memoryview | None, max_images: int) ->
     if data is None and "data" not in one:
         raise MalformedBodyError(f"Input {one['name']} has neither data nor parameters.binary_data_size.")
     if datatype == BYTES:
-        check_images(count, max_images)
+        room.check_images(count)
         encoded = elements(data, count) if data is not None else _json_elements(one, count)
         return [Picture(image) for image in encoded]
     array = _json_numbers(one, count) if data is None else from_bytes(data, datatype, count)
@@ -191,14 +190,7 @@ def _json_elements(one: Mapping[str, Any], count: int) -> list[bytes]:
         texts = [text for row in texts for text in row]
     if len(texts) != count or not all(isinstance(text, str) for text in texts):
         raise MisfitError(f"Input {one['name']} of BYTES must hold {count} images as base64 text.")
-    return [_decoded(text, one["name"]) for text in texts]
-
-
-def _decoded(text: str, name: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise MisfitError(f"An image of input {name} is no base64 text, which JSON needs in place of bytes.") from error
+    return [base64_image(text) for text in texts]
 
 
 def _examples(parts: Mapping[str, list[Part]]) -> tuple[Example, ...]:

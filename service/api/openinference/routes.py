@@ -18,6 +18,7 @@ from service.api.openinference.about import (
 from service.api.openinference.answers import infer_response
 from service.api.openinference.requests import read_request
 from service.api.render import json_response
+from service.api.room import Room
 from service.errors import ConvoyError, MalformedBodyError, MisfitError, UnknownModelError
 from service.serving.admission import deadline_in
 from service.serving.follower import follow_seconds
@@ -66,6 +67,7 @@ class _Views:
         self._statistics = statistics
         self._unloaded = unloaded
         self._settings = settings
+        self._room = Room(settings.max_examples, settings.max_images)
 
     def server(self) -> Response:
         return json_response(server_metadata())
@@ -99,8 +101,7 @@ class _Views:
     def infer(self, name: str, version: int | None = None) -> Response:
         deadline = deadline_in(self._settings.request_timeout)
         model = self._model(name, version)
-        limits = {"max_bytes": self._settings.max_body_bytes, "max_images": self._settings.max_images}
-        asked = read_request(request, model.card, **limits)
+        asked = read_request(request, model.card, max_bytes=self._settings.max_body_bytes, room=self._room)
         try:
             found = self._inferrer.infer(model, asked.examples, deadline=deadline)
         except BadExampleError as error:

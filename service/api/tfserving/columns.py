@@ -1,19 +1,17 @@
 """Owns what is sent for one input, one entry for each example: numbers in one array, or encoded images among them."""
 
-import base64
-import binascii
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.api.encoded import b64_image, is_b64
+from service.api.room import Room
 from service.api.tfserving.tensors import dense_array
 from service.api.tfserving.wording import type_error
-from service.errors import MalformedBodyError, MisfitError, RequestError, TooLargeError
+from service.errors import MalformedBodyError, MisfitError, RequestError
 from service.model.input_card import InputCard
 from service.serving.examples import Example, Numbers, Part, Picture
 
@@ -23,30 +21,6 @@ Place = Callable[[int, str], str]
 """Words an error text for the example of a number."""
 
 _B64 = "b64"
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """How many examples, and encoded images among them, one request may hold."""
-
-    examples: int
-    pictures: int
-
-    def check_examples(self, count: int) -> None:
-        """Raise TooLargeError where there are more examples; to be asked before anything is made of each."""
-        if count > self.examples:
-            raise TooLargeError(f"{count:,} examples in one request; at most {self.examples:,} are taken. Send fewer.")
-
-    def check_pictures(self, examples: Sequence[Example]) -> None:
-        """Raise TooLargeError where the examples hold more encoded images."""
-        count = sum(isinstance(part, Picture) for one in examples for part in one.parts.values())
-        if count > self.pictures:
-            raise TooLargeError(f"{count:,} images in one request; at most {self.pictures:,} are taken. Send fewer.")
-
-
-def is_b64(value: Any) -> bool:
-    """Return whether a JSON value is `{"b64": text}`, which is one encoded image."""
-    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get(_B64), str)
 
 
 def is_named(value: Any) -> bool:
@@ -65,14 +39,9 @@ def picture_of(value: dict[str, str], card: InputCard) -> Picture:
     """Return the image in `{"b64": …}`; raises MisfitError where the input takes no pictures."""
     if card.layout is None:
         raise type_error(value, card.spec.dtype)
-    return Picture(_decoded(value[_B64]))
-
-
-def _decoded(text: str) -> bytes:
-    packed = re.sub(r"\s+", "", text).rstrip("=").translate({ord("-"): "+", ord("_"): "/"})
     try:
-        return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
+        return Picture(b64_image(value))
+    except MalformedBodyError as error:
         raise MalformedBodyError("Unable to base64 decode") from error
 
 
@@ -124,8 +93,13 @@ def examples_of(columns: Mapping[str, Column], cards: Sequence[InputCard], room:
     count = _count(columns)
     room.check_examples(count)
     examples = [Example({name: _part(column, number) for name, column in columns.items()}) for number in range(count)]
-    room.check_pictures(examples)
+    room.check_images(images_in(examples))
     return examples, True
+
+
+def images_in(examples: Sequence[Example]) -> int:
+    """Return how many encoded images examples hold."""
+    return sum(isinstance(part, Picture) for one in examples for part in one.parts.values())
 
 
 def _count(columns: Mapping[str, Column]) -> int:

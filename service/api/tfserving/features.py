@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from service.api.tfserving.columns import Room, is_b64, picture_of
+from service.api.encoded import is_b64
+from service.api.room import Room
+from service.api.tfserving.columns import images_in, picture_of
 from service.api.tfserving.predict import Asked
 from service.api.tfserving.tensors import dense_array
 from service.api.tfserving.wording import format_error, place_error, shown, type_name
@@ -25,7 +27,7 @@ def read_features(data: dict[str, Any], card: ModelCard, room: Room) -> Asked:
     listed = _listed(data)
     room.check_examples(len(listed))
     examples = [_example(number, common | _features(one), card.inputs) for number, one in enumerate(listed)]
-    room.check_pictures(examples)
+    room.check_images(images_in(examples))
     return Asked(examples, is_each=True, rows=len(examples))
 
 

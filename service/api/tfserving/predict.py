@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from service.api.tfserving.columns import Column, Room, column_of, examples_of, is_b64, is_named, part_of
+from service.api.encoded import is_b64
+from service.api.room import Room
+from service.api.tfserving.columns import Column, column_of, examples_of, is_named, part_of
 from service.api.tfserving.tensors import dense_array
 from service.api.tfserving.wording import format_error, place_error, shown
 from service.errors import MalformedBodyError, MisfitError

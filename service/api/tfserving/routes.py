@@ -8,8 +8,8 @@ from flask import Blueprint, Response, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import BaseConverter
 
+from service.api.room import Room
 from service.api.tfserving import answers
-from service.api.tfserving.columns import Room
 from service.api.tfserving.document import parse_document
 from service.api.tfserving.features import read_features
 from service.api.tfserving.finding import live_model, output_of_classes, output_of_one_value, versions_at
@@ -62,7 +62,7 @@ class _Views:
         self._registry = registry
         self._inferrer = inferrer
         self._timeout = settings.request_timeout
-        self._room = Room(examples=settings.max_examples, pictures=settings.max_images)
+        self._room = Room(settings.max_examples, settings.max_images)
         self._by_verb: dict[str, Callable[[Address], Response]] = {
             "status": self._status,
             "metadata": self._metadata,

@@ -2,100 +2,26 @@
 
 import difflib
 import os
-import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from service import setting_types as types
 from service.errors import SettingsError
 
 PREFIX = "CONVOY_"
 _PYTHONS_WORDS = ("invalid literal", "could not convert", "Exceeds the limit", "cannot convert")
 _LONGEST_SHOWN = 80
-_MODEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_ROUTE = re.compile(r"/[A-Za-z0-9._~:@!$&'()*+,;=/-]*")
-_SECRET = re.compile(r"[!-~]{8,200}")
-_SWITCHES = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
-_UNITS = {"": 1, "k": 2**10, "kib": 2**10, "m": 2**20, "mib": 2**20, "g": 2**30, "gib": 2**30}
-
-
-def _secret(text: str) -> str:
-    if not _SECRET.fullmatch(text):
-        raise ValueError("must have 8 or more characters, letters, digits and signs without spaces")
-    return text
 
 
 def _setting(default: Any, help_text: str, *, parse: Callable[[str], Any], also: str | None = None) -> Any:
     """Declare a setting; `also` is a platform's own variable, read where neither option nor CONVOY_… is given."""
     # A secret must not get into a log by way of repr().
-    return field(default=default, repr=parse is not _secret, metadata={"help": help_text, "parse": parse, "also": also})
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser().absolute()
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError("must be at least 1")
-    return number
-
-
-def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise ValueError("must be a port, 0 to 65535")
-    return number
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0 < number < 1e9:
-        raise ValueError("must be a number over 0")
-    return number
-
-
-def _bytes(text: str) -> int:
-    digits = text.strip().rstrip("bBiIkKmMgG ")
-    unit = text.strip()[len(digits) :].strip().lower()
-    unit = unit if unit in _UNITS else unit.rstrip("b")
-    if unit not in _UNITS:
-        raise ValueError("must be a number of bytes such as 20MiB")
-    return _positive(str(int(float(digits) * _UNITS[unit])))
-
-
-def _ready(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must be all, any, or model names separated by commas")
-    return text.strip()
-
-
-def _name(text: str) -> str:
-    if not _MODEL_NAME.fullmatch(text):
-        raise ValueError("must be the name of a model, as GET /api/models lists it")
-    return text
-
-
-def _route(text: str) -> str:
-    if not _ROUTE.fullmatch(text):
-        raise ValueError("must be an address such as /predict, without < and >")
-    return text
-
-
-def _level(text: str) -> str:
-    if text.lower() not in ("debug", "info", "warning", "error"):
-        raise ValueError("must be debug, info, warning or error")
-    return text.lower()
-
-
-def _switch(text: str) -> bool:
-    word = text.strip().lower()
-    if word not in _SWITCHES:
-        raise ValueError("must be 1 or 0 (or true, yes, on, false, no, off)")
-    return _SWITCHES[word]
+    return field(
+        default=default, repr=parse is not types.as_secret, metadata={"help": help_text, "parse": parse, "also": also}
+    )
 
 
 def usable_cores() -> int:
@@ -117,72 +43,79 @@ def _cgroup_cores() -> int | None:
 class Settings:
     """Every setting. Each is the environment variable CONVOY_<NAME> and, where it makes sense, an option."""
 
-    models_dir: Path = _setting(Path("models"), "Folder with saved models, or one saved file.", parse=_path)
+    models_dir: Path = _setting(Path("models"), "Folder with saved models, or one saved file.", parse=types.as_path)
     cache_dir: Path = _setting(
-        Path("~/.cache/convoy"), "Folder where built bundles go; must be writable to build.", parse=_path
+        Path("~/.cache/convoy"), "Folder where built bundles go; must be writable to build.", parse=types.as_path
     )
     bundles_dir: Path | None = _setting(
         None,
         "Read-only folder of bundles looked up before the cache, such as one baked into an image.",
-        parse=_path,
+        parse=types.as_path,
     )
     runtime_dir: Path | None = _setting(
         None,
         "Folder for what the workers of one server share; a new temporary folder by default.",
-        parse=_path,
+        parse=types.as_path,
     )
     host: str = _setting("127.0.0.1", "Address to listen on; 0.0.0.0 for all.", parse=str)
     port: int = _setting(
-        8000, "Port to listen on; 0 picks a free one. AIP_HTTP_PORT counts too.", parse=_port, also="AIP_HTTP_PORT"
+        8000,
+        "Port to listen on; 0 picks a free one. AIP_HTTP_PORT counts too.",
+        parse=types.as_port,
+        also="AIP_HTTP_PORT",
     )
-    workers: int = _setting(0, "Worker processes; one per usable core by default.", parse=_positive)
-    threads: int = _setting(4, "Threads per worker.", parse=_positive)
-    poll_seconds: float = _setting(1.0, "Seconds between two looks at the models folder.", parse=_seconds)
+    workers: int = _setting(0, "Worker processes; one per usable core by default.", parse=types.as_positive)
+    threads: int = _setting(4, "Threads per worker.", parse=types.as_positive)
+    poll_seconds: float = _setting(1.0, "Seconds between two looks at the models folder.", parse=types.as_seconds)
     ready: str = _setting(
         "all",
         "Models that must be live before /readyz says 200: all, any, or names with commas.",
-        parse=_ready,
+        parse=types.as_ready,
     )
     default_model: str | None = _setting(
-        None, "Model that answers where an address names none; the only one there is by default.", parse=_name
+        None, "Model that answers where an address names none; the only one there is by default.", parse=types.as_name
     )
     health_route: str | None = _setting(
         None,
         "One more address that says whether the default model is live. AIP_HEALTH_ROUTE counts too.",
-        parse=_route,
+        parse=types.as_route,
         also="AIP_HEALTH_ROUTE",
     )
     predict_route: str | None = _setting(
         None,
         "One more address that asks the default model. AIP_PREDICT_ROUTE counts too.",
-        parse=_route,
+        parse=types.as_route,
         also="AIP_PREDICT_ROUTE",
     )
-    request_timeout: float = _setting(30.0, "Seconds a request may take before it is answered 504.", parse=_seconds)
+    request_timeout: float = _setting(
+        30.0, "Seconds a request may take before it is answered 504.", parse=types.as_seconds
+    )
     max_waiting: int = _setting(
-        64, "Requests that may wait in one worker; more are answered 503 at once.", parse=_positive
+        64, "Requests that may wait in one worker; more are answered 503 at once.", parse=types.as_positive
     )
-    max_body_bytes: int = _setting(64 * 2**20, "Largest request body.", parse=_bytes)
-    max_image_bytes: int = _setting(20 * 2**20, "Largest encoded image.", parse=_bytes)
-    max_image_pixels: int = _setting(50_000_000, "Most pixels of one image.", parse=_positive)
-    max_image_side: int = _setting(20_000, "Longest side of one image in pixels.", parse=_positive)
-    max_images: int = _setting(1000, "Most images in one request.", parse=_positive)
-    max_examples: int = _setting(50_000, "Most examples in one request, such as rows of an .npy.", parse=_positive)
-    read_timeout: float = _setting(10.0, "Seconds a client may pause while sending a request.", parse=_seconds)
+    max_body_bytes: int = _setting(64 * 2**20, "Largest request body.", parse=types.as_bytes)
+    max_image_bytes: int = _setting(20 * 2**20, "Largest encoded image.", parse=types.as_bytes)
+    max_image_pixels: int = _setting(50_000_000, "Most pixels of one image.", parse=types.as_positive)
+    max_image_side: int = _setting(20_000, "Longest side of one image in pixels.", parse=types.as_positive)
+    max_images: int = _setting(1000, "Most images in one request.", parse=types.as_positive)
+    max_examples: int = _setting(
+        50_000, "Most examples in one request, such as rows of an .npy.", parse=types.as_positive
+    )
+    read_timeout: float = _setting(10.0, "Seconds a client may pause while sending a request.", parse=types.as_seconds)
     build_timeout: float = _setting(
-        300.0, "Seconds a build may take, plus one per MiB of the saved file.", parse=_seconds
+        300.0, "Seconds a build may take, plus one per MiB of the saved file.", parse=types.as_seconds
     )
-    build_memory: int = _setting(8 * 2**30, "Memory a build may use.", parse=_bytes)
+    build_memory: int = _setting(8 * 2**30, "Memory a build may use.", parse=types.as_bytes)
     allow_saved_model: bool = _setting(
-        False, "Whether SavedModel folders, which are programs, may be built: 1 or 0.", parse=_switch
+        False, "Whether SavedModel folders, which are programs, may be built: 1 or 0.", parse=types.as_switch
     )
     admin_key: str | None = _setting(
         None,
         "Key of 8 characters or more that loading and unloading models asks for; without one both are switched off.",
-        parse=_secret,
+        parse=types.as_secret,
     )
-    prune_days: float = _setting(30.0, "Days after which a bundle nobody used is deleted.", parse=_seconds)
-    log_level: str = _setting("info", "debug, info, warning or error.", parse=_level)
+    prune_days: float = _setting(30.0, "Days after which a bundle nobody used is deleted.", parse=types.as_seconds)
+    log_level: str = _setting("info", "debug, info, warning or error.", parse=types.as_level)
 
     @classmethod
     def read(
@@ -235,8 +168,10 @@ def _parsed(name: str, text: str, parse: Callable[[str], Any], *, source: str) -
         return parse(text)
     except (ValueError, OverflowError, RuntimeError) as error:
         reason = "must be a number" if str(error).startswith(_PYTHONS_WORDS) else error
-        shown = "(not shown)" if parse is _secret else text[:_LONGEST_SHOWN] + "…" * (len(text) > _LONGEST_SHOWN)
-        option = "" if parse is _secret else f" (or --{name.replace('_', '-')})"
+        shown = (
+            "(not shown)" if parse is types.as_secret else text[:_LONGEST_SHOWN] + "…" * (len(text) > _LONGEST_SHOWN)
+        )
+        option = "" if parse is types.as_secret else f" (or --{name.replace('_', '-')})"
         raise SettingsError(f"{source}{option} is {shown!r}: {reason}.") from error
 
 

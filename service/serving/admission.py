@@ -19,3 +19,14 @@ def deadline_in(seconds: float) -> float:
     if deadline <= now:
         raise DeadlineExceededError("The request waited too long for its turn; try again later.")
     return deadline
+
+
+def check_deadline(deadline: float) -> None:
+    """Raise DeadlineExceededError where `deadline`, a `time.monotonic()` value, has passed."""
+    if time.monotonic() > deadline:
+        raise too_late()
+
+
+def too_late() -> DeadlineExceededError:
+    """Return the error of a request whose time ran out while it was worked on."""
+    return DeadlineExceededError("The answer was not ready in time; send fewer images, or try again later.")

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import DeadlineExceededError, MisfitError, RequestError, TooLargeError
+from service.errors import MisfitError, RequestError, TooLargeError
 from service.image.decode import ImageLimits
 from service.model.card import ModelCard
+from service.serving.admission import check_deadline
 from service.serving.examples import Example, Timings
 from service.serving.live_model import LiveModel
 from service.serving.preparation import Prepared, prepare
@@ -87,8 +88,7 @@ class _Run:
         self._shapes: tuple[tuple[int, ...], ...] | None = None
 
     def add(self, index: int, example: Example) -> None:
-        if time.monotonic() > self._deadline:
-            raise DeadlineExceededError("The answer was not ready in time; send fewer images, or try again later.")
+        check_deadline(self._deadline)
         began = time.monotonic()
         try:
             prepared = prepare(example, self._model.card, limits=self._limits)

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from service.engine.base import Arrays, Engine
 from service.engine.litert import LiteRtEngine
-from service.errors import BrokenModelError, DeadlineExceededError, DisagreementError, MisfitError
+from service.errors import BrokenModelError, DisagreementError, MisfitError
 from service.model.agreement import largest_difference
 from service.model.card import ModelCard, compose_card
 from service.model.sidecar import Sidecar
 from service.repository.bundles import Bundle
+from service.serving.admission import too_late
 
 CHUNK = 32
 """Examples run at once; LiteRT gives the same numbers whatever the chunk."""
@@ -65,7 +66,7 @@ class LiveModel:
     def _enter(self, deadline: float) -> float:
         began = time.monotonic()
         if began > deadline or not self.lock.acquire(timeout=max(0.0, deadline - began)):
-            raise DeadlineExceededError("The answer was not ready in time; send fewer images, or try again later.")
+            raise too_late()
         return time.monotonic() - began
 
 

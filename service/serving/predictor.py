@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import DeadlineExceededError, RequestError, TooLargeError
+from service.errors import RequestError, TooLargeError
 from service.image.decode import ImageLimits
 from service.model.card import OutputCard
 from service.model.head import Answer, PlainNumbers, as_numbers, interpret
+from service.serving.admission import check_deadline
 from service.serving.examples import Example, Origin, Picture, Prediction, Result, Timings
 from service.serving.live_model import LiveModel
 from service.serving.polarity_watch import PolarityWatch
@@ -79,7 +80,7 @@ class _Run:
 
     def add(self, example: Example) -> None:
         """Prepare an example; answers come in the order in which examples are added."""
-        self._check_time()
+        check_deadline(self._deadline)
         began = time.monotonic()
         try:
             prepared = self._watched(prepare(example, self._model.card, limits=self._limits), example)
@@ -125,7 +126,7 @@ class _Run:
         for number, source in enumerate(sources):
             answers = {name: found[number] for name, found in by_output.items()}
             self.predictions.append(Prediction(source.origin, answers, source.warnings))
-        self._check_time()
+        check_deadline(self._deadline)
 
     def _infer(self, rows: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         began = time.monotonic()
@@ -133,10 +134,6 @@ class _Run:
         self.timings.wait += waited
         self.timings.infer += time.monotonic() - began - waited
         return outputs
-
-    def _check_time(self) -> None:
-        if time.monotonic() > self._deadline:
-            raise DeadlineExceededError("The answer was not ready in time; send fewer images, or try again later.")
 
     def _watched(self, prepared: Prepared, example: Example) -> Prepared:
         """Return a picture's inputs with a warning where it is dark on light and the model learned light on dark."""

@@ -1,7 +1,6 @@
 """Owns the preview: what a model is given for an example, to look at, with every conversion on the way there."""
 
 import io
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.errors import DeadlineExceededError, RequestError
+from service.errors import RequestError
 from service.image.account import conversions
 from service.image.decode import ImageLimits
 from service.image.pipeline import decode_picture, finish, fit_pixels
@@ -18,6 +17,7 @@ from service.image.reshape import numbers_to_batch, range_warning
 from service.image.unscale import to_picture, to_planes
 from service.model.card import ModelCard
 from service.model.input_card import InputCard
+from service.serving.admission import check_deadline
 from service.serving.examples import Example, Numbers, Origin, Picture
 from service.serving.preparation import check_counts, check_names, check_takes_pictures, filename_of, part_for
 
@@ -104,8 +104,7 @@ class Previewer:
 
         Raises DeadlineExceededError where `deadline`, a `time.monotonic()` value, has passed.
         """
-        if time.monotonic() > deadline:
-            raise DeadlineExceededError("The answer was not ready in time; send fewer images, or try again later.")
+        check_deadline(deadline)
         try:
             return self.preview(example, card)
         except RequestError as error:

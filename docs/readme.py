@@ -1,6 +1,5 @@
 """Fills in README.md what the running program says: `python docs/readme.py`, while `make run` serves."""
 
-import json
 import re
 import sys
 import tomllib
@@ -8,6 +7,8 @@ import urllib.request
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from service.settings import Settings
 
@@ -36,7 +37,7 @@ def _option(one: Any) -> str:
 
 def _default(one: Any) -> str:
     named = {"workers": "one per core", "cache_dir": "`~/.cache/convoy`", "runtime_dir": "temporary"}
-    if one.name in named or one.default is None:
+    if one.name in named or one.default in (None, ()):
         return named.get(one.name, "none")
     return f"`{_shown(one.default)}`"
 
@@ -64,9 +65,9 @@ def models_table() -> str:
     return "| model | tells apart | accuracy | file |\n|---|---|---|---|\n" + "\n".join(rows)
 
 
-def answer(body: dict[str, Any]) -> str:
-    """Return an answer as README shows it: one line per part that fits one."""
-    text = json.dumps(body, indent=1)
+def answer(body: bytes) -> str:
+    """Return an answer as README shows it: one line per part that fits one, every number as the server wrote it."""
+    text = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode()
     text = re.sub(r"\[\s+([-\d.,e\s]+?)\s+\]", lambda found: "[" + " ".join(found.group(1).split()) + "]", text)
     text = re.sub(r"\{\s+([^{}]*?)\s+\}", lambda found: "{" + " ".join(found.group(1).split()) + "}", text)
     return f"```json\n{text}\n```"
@@ -84,7 +85,7 @@ def filled(readme: str, parts: dict[str, str]) -> str:
 def main() -> None:
     request = urllib.request.Request(URL, data=PICTURE.read_bytes(), method="POST")
     with urllib.request.urlopen(request, timeout=30) as response:
-        body = json.load(response)
+        body = response.read()
     parts = {"answer": answer(body), "models": models_table(), "settings": settings_table()}
     README.write_text(filled(README.read_text("utf-8"), parts), "utf-8")
 

@@ -78,6 +78,10 @@ class DeadlineExceededError(ConvoyError):
     """The answer was not ready within the time a request may take."""
 
 
+class ClientGoneError(ConvoyError):
+    """Nobody waits for the answer any more: the client has closed its connection."""
+
+
 class ModelError(ConvoyError):
     """A source cannot become a served model; the message is the diagnosis its owner reads.
 
@@ -125,6 +129,14 @@ class DisagreementError(ModelError):
 
 class ModelClashError(ModelError):
     """Two saved files claim the same model name and version."""
+
+
+class LockError(ConvoyError):
+    """`models.lock` cannot be read, or says something that cannot be used."""
+
+
+class FolderError(ConvoyError):
+    """A folder of pictures cannot be used for what was asked."""
 
 
 class BuilderMissingError(ModelError):

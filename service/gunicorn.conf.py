@@ -8,7 +8,8 @@ control_socket_disable = True
 accesslog = None
 timeout = 120
 graceful_timeout = 30
-keepalive = 5
+keepalive = 75  # longer than load balancers keep theirs; an idle connection costs no thread
+sendfile = False  # a response goes out through the worker's loop
 backlog = 2048
 
 _BEAT_SECONDS = 5

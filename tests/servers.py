@@ -35,6 +35,8 @@ class Server:
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
+        self.verify: bool | str = True
+        """The certificate to be trusted, where the server has one of its own."""
 
     def start(self) -> "Server":
         environ = {name: value for name, value in os.environ.items() if not name.startswith("CONVOY_")}
@@ -51,7 +53,7 @@ class Server:
         assert self._process is not None
         if self._process.poll() is not None:
             raise AssertionError(f"the server ended with {self._process.returncode}:\n{self.log}")
-        found = re.search(r"Convoy listens on (http://\S+?)\.? ", self.log)
+        found = re.search(r"Convoy listens on (https?://\S+?)\.? ", self.log)
         return found.group(1) if found else None
 
     @property
@@ -78,10 +80,10 @@ class Server:
             return False
 
     def get(self, path: str, **kwargs: Any) -> requests.Response:
-        return requests.get(self.url + path, timeout=60, **kwargs)
+        return requests.get(self.url + path, timeout=60, verify=self.verify, **kwargs)
 
     def post(self, path: str, data: Any = None, **kwargs: Any) -> requests.Response:
-        return requests.post(self.url + path, data=data, timeout=60, **kwargs)
+        return requests.post(self.url + path, data=data, timeout=60, verify=self.verify, **kwargs)
 
     def predict(self, model: str, data: Any = None, **kwargs: Any) -> requests.Response:
         return self.post(f"/api/models/{model}/predict", data, **kwargs)

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 
 from service.api.answer import predict_response
 from service.api.bodies import read_examples, read_json
+from service.api.deadline import deadline_of
 from service.api.default_model import DefaultModel
 from service.api.errors import ErrorForm, error_object
 from service.api.instances import is_rows, predicted
@@ -16,7 +17,6 @@ from service.api.render import json_response
 from service.api.room import Room
 from service.api.schemas import PredictQuery
 from service.errors import UnavailableError
-from service.serving.admission import deadline_in
 from service.serving.inference import Inferrer
 from service.serving.predictor import Predictor
 from service.settings import Settings
@@ -70,7 +70,7 @@ class _Views:
         return json_response({"error": reason.message}, status=503, headers=headers)
 
     def invocations(self) -> Response:
-        deadline = deadline_in(self._settings.request_timeout)
+        deadline = deadline_of(request, limit=self._settings.request_timeout)
         query = PredictQuery().load(request.args.to_dict())
         model = self._default.get()
         data = read_json(request)
@@ -82,6 +82,6 @@ class _Views:
         return predict_response(result, query)
 
     def rows(self) -> Response:
-        deadline = deadline_in(self._settings.request_timeout)
+        deadline = deadline_of(request, limit=self._settings.request_timeout)
         model = self._default.get()
         return predicted(read_json(request), model, self._inferrer, room=self._room, deadline=deadline)

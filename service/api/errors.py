@@ -10,6 +10,7 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from service.errors import (
+    ClientGoneError,
     ConvoyError,
     DeadlineExceededError,
     ForbiddenError,
@@ -36,6 +37,7 @@ _STATUS: dict[type[ConvoyError], tuple[int, str]] = {
     ForbiddenError: (403, "Not allowed"),
     UnknownModelError: (404, "No such model"),
     TooLargeError: (413, "Too large"),
+    ClientGoneError: (499, "Client closed request"),  # nginx's number; nobody reads it but the log
     UnsupportedBodyError: (415, "Unsupported body"),
     MisfitError: (422, "Does not fit the model"),
     ModelNotReadyError: (503, "Model not ready"),

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from service.api.bodies import read_json
+from service.api.deadline import deadline_of
 from service.api.default_model import DefaultModel
 from service.api.encoded import base64_image
 from service.api.render import json_response
@@ -16,7 +17,6 @@ from service.api.room import Room
 from service.errors import MisfitError, UndecodableImageError
 from service.image.decode import sniff
 from service.model.transform import TRANSFORMS, Transform
-from service.serving.admission import deadline_in
 from service.serving.examples import Example, Picture
 from service.serving.inference import Inferrer
 from service.serving.live_model import LiveModel
@@ -90,7 +90,7 @@ class _Views:
         self._room = Room(settings.max_examples, settings.max_images)
 
     def classify(self, name: str | None = None, version: int | None = None) -> Response:
-        deadline = deadline_in(self._settings.request_timeout)
+        deadline = deadline_of(request, limit=self._settings.request_timeout)
         model = self._model(name, version)
         asked = self._asked()
         found = self._inferrer.infer(model, asked.examples, deadline=deadline)

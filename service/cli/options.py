@@ -15,11 +15,15 @@ from service.settings import Settings, misspelt_settings, setting_help
 _SWITCHES = tuple(one.name for one in fields(Settings) if isinstance(one.default, bool))
 _METAVARS = {
     "host": "ADDRESS",
+    "keys_file": "FILE",
+    "cors_origins": "ORIGINS",
+    "models_lock": "FILE",
     "ready": "RULE",
     "default_model": "NAME",
     "health_route": "ROUTE",
     "predict_route": "ROUTE",
     "log_level": "LEVEL",
+    "log_format": "FORMAT",
 }
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 

@@ -1,9 +1,8 @@
 """Owns the arbiter: `convoy serve` becomes gunicorn's master process. Imports neither TensorFlow nor an engine."""
 
 import os
+import resource
 import shutil
-import socket
-import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +12,18 @@ from gunicorn.app.base import Application
 from gunicorn.http.errors import ParseException
 
 import service
+from service.metrics.files import remove_counters
+from service.server.share import Loads
 from service.serving.live import LiveFile
-from service.serving.statistics import remove_statistics
 from service.serving.unloaded import UnloadedModels
 from service.settings import Settings
 
 _CONFIG = Path(service.__file__).with_name("gunicorn.conf.py")
+_SLOTS_PER_WORKER = 8
+"""Room for workers that end while their successors begin."""
+_MOST_CONNECTIONS = 8192
+_FEWEST_CONNECTIONS = 64
+_OWN_FILES = 256
 
 
 def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
@@ -28,7 +33,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
     assert settings.runtime_dir is not None
     for left in (LiveFile, UnloadedModels):  # what an earlier server left in a kept folder is no news of this one
         left(settings.runtime_dir).remove()
-    remove_statistics(settings.runtime_dir)
+    remove_counters(settings.runtime_dir)
     try:
         _Arbiter(settings, on_ready).run()
     finally:
@@ -41,6 +46,7 @@ class _Arbiter(Application):  # type: ignore[misc] # gunicorn has no types
     def __init__(self, settings: Settings, on_ready: Callable[[str], None]) -> None:
         self._settings = settings
         self._on_ready = on_ready
+        self._loads = Loads(_SLOTS_PER_WORKER * settings.workers)
         super().__init__(prog="convoy serve")
 
     def init(self, parser: Any, opts: Any, args: Any) -> None:
@@ -55,10 +61,15 @@ class _Arbiter(Application):  # type: ignore[misc] # gunicorn has no types
         self.cfg.set("bind", [f"{_bracketed(settings.host)}:{settings.port}"])
         self.cfg.set("workers", settings.workers)
         self.cfg.set("threads", settings.threads)
-        self.cfg.set("worker_class", worker_class(max_waiting=settings.max_waiting))
+        self.cfg.set("worker_class", worker_class(settings, self._loads))
+        self.cfg.set("worker_connections", _most_connections())
         self.cfg.set("loglevel", settings.log_level)
         self.cfg.set("proc_name", "convoy")
         self.cfg.set("when_ready", self._when_ready)
+        self.cfg.set("child_exit", lambda _, worker: self._loads.leave(worker.age))
+        if settings.tls_cert:
+            self.cfg.set("certfile", str(settings.tls_cert))
+            self.cfg.set("keyfile", str(settings.tls_key or settings.tls_cert))
 
     def load(self) -> Any:
         """Make the application, in a worker."""
@@ -72,23 +83,19 @@ class _Arbiter(Application):  # type: ignore[misc] # gunicorn has no types
         return app
 
     def _when_ready(self, server: Any) -> None:
-        for listener in server.LISTENERS:
-            _bound_reads(listener.sock, seconds=self._settings.read_timeout)
         host, port = server.LISTENERS[0].sock.getsockname()[:2]
         shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, _bracketed(host))
-        self._on_ready(f"http://{shown}:{port}")
+        self._on_ready(f"{'https' if self._settings.tls_cert else 'http'}://{shown}:{port}")
 
 
-def _bound_reads(sock: socket.socket, *, seconds: float) -> None:
-    """Have a client that stops sending lose its connection; accepted sockets inherit both options on Linux.
-
-    gunicorn reads bodies from blocking sockets without a time limit: a few stalled ones would hold every thread.
-    """
-    whole, part = int(seconds), int(seconds % 1 * 1_000_000)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", whole, part))
-    if hasattr(socket, "TCP_DEFER_ACCEPT"):
-        # A connection is handed over with its first bytes, so that an idle one costs no thread.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, max(1, whole))
+def _most_connections() -> int:
+    """Return how many connections a worker may hold: as many as the system lets it, files of its own left out."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_CONNECTIONS + _OWN_FILES
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if most > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return max(_FEWEST_CONNECTIONS, max(most, soft) - _OWN_FILES) if most < wanted else _MOST_CONNECTIONS
 
 
 def _bracketed(host: str) -> str:

@@ -1,12 +1,19 @@
-"""Owns how long a request may take, counted from when its connection was handed to this worker."""
+"""Owns how long a request may take, counted from when it had come whole, and whether anybody waits for its answer."""
 
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 
-from service.errors import DeadlineExceededError
+from service.errors import ClientGoneError, DeadlineExceededError
 
 arrived_at: ContextVar[float | None] = ContextVar("arrived_at", default=None)
 """When the request at hand was queued, on `time.monotonic()`; set by the server before the application runs."""
+client_gone: ContextVar[Callable[[], bool] | None] = ContextVar("client_gone", default=None)
+"""Says whether the client of the request at hand has gone; set by the server as well."""
+
+
+_PATIENCE = 0.25
+"""Seconds a client is taken to wait without being looked at."""
 
 
 def deadline_in(seconds: float) -> float:
@@ -22,9 +29,16 @@ def deadline_in(seconds: float) -> float:
 
 
 def check_deadline(deadline: float) -> None:
-    """Raise DeadlineExceededError where `deadline`, a `time.monotonic()` value, has passed."""
-    if time.monotonic() > deadline:
+    """Raise where going on is no use: DeadlineExceededError, or ClientGoneError for one that has waited for long.
+
+    `deadline` is a `time.monotonic()` value.
+    """
+    now = time.monotonic()
+    if now > deadline:
         raise too_late()
+    has_gone, arrived = client_gone.get(), arrived_at.get()
+    if has_gone and arrived and now - arrived > _PATIENCE and has_gone():
+        raise ClientGoneError("The client has closed the connection before it had the answer.")
 
 
 def too_late() -> DeadlineExceededError:

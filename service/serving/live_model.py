@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,16 +11,21 @@ from numpy.typing import NDArray
 
 from service.engine.base import Arrays, Engine
 from service.engine.litert import LiteRtEngine
-from service.errors import BrokenModelError, DisagreementError, MisfitError
+from service.errors import BrokenModelError, DisagreementError, MisfitError, ModelNotReadyError
 from service.model.agreement import largest_difference
 from service.model.card import ModelCard, compose_card
 from service.model.sidecar import Sidecar
 from service.repository.bundles import Bundle
-from service.serving.admission import too_late
+from service.repository.seal import GraphSeal
+from service.serving.admission import check_deadline, too_late
 
 CHUNK = 32
 """Examples run at once; LiteRT gives the same numbers whatever the chunk."""
 WARM_BATCH = 1
+HELD_BYTES = 16 * 2**20
+"""Graphs up to this are read into memory, out of reach of whatever befalls the file; larger ones are mapped, which all
+workers share, and watched."""
+_RELOAD_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +35,17 @@ class LiveModel:
     card: ModelCard
     engine: Engine
     lock: threading.Lock = field(default_factory=threading.Lock)
+    seal: GraphSeal | None = None
 
     @property
     def key(self) -> tuple[str, int]:
         """Return the model's name and version."""
         return self.card.name, self.card.version
+
+    @property
+    def is_spoilt(self) -> bool:
+        """Return whether its graph, which the engine may read at any time, was written to since it was loaded."""
+        return self.seal is not None and self.seal.is_broken()
 
     def run(self, inputs: Arrays, *, deadline: float) -> tuple[dict[str, NDArray[Any]], float]:
         """Run a batch of any size in chunks; return outputs by name and the seconds spent waiting.
@@ -44,15 +56,33 @@ class LiveModel:
         waited = 0.0
         size = len(next(iter(inputs.values())))
         for start in range(0, size, CHUNK):
+            if start:
+                check_deadline(deadline)
             chunk = {name: array[start : start + CHUNK] for name, array in inputs.items()}
             waited += self._enter(deadline)
             try:
                 parts.append(self._run_chunk(chunk))
             finally:
                 self.lock.release()
-        return _joined(parts), waited
+        return joined(parts), waited
 
     def _run_chunk(self, chunk: Arrays) -> dict[str, NDArray[Any]]:
+        self._check_seal()
+        try:
+            outputs = self._outputs(chunk)
+        finally:
+            self._check_seal()  # written to meanwhile: neither an answer nor an error is worth anything
+        return outputs
+
+    def _check_seal(self) -> None:
+        if self.is_spoilt:
+            raise ModelNotReadyError(
+                f"The files of the model {self.card.name!r} were damaged on the server's disk; try again in a moment, "
+                "it is loaded or built again.",
+                retry_after=_RELOAD_SECONDS,
+            )
+
+    def _outputs(self, chunk: Arrays) -> dict[str, NDArray[Any]]:
         try:
             return self.engine.run(chunk)
         except (RuntimeError, ValueError) as error:
@@ -70,9 +100,10 @@ class LiveModel:
         return time.monotonic() - began
 
 
-def _joined(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+def joined(parts: Sequence[Arrays]) -> dict[str, NDArray[Any]]:
+    """Return arrays by name as one batch, those of each part in turn; what is alone is not copied."""
     if len(parts) == 1:
-        return parts[0]
+        return dict(parts[0])
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -84,20 +115,25 @@ def load_model(bundle: Bundle, sidecar: Sidecar, version: int, fingerprint: str)
     """
     facts = bundle.facts
     card = compose_card(facts, sidecar, version=version, fingerprint=fingerprint, engine=LiteRtEngine.name)
+    seal = bundle.seal()
+    in_memory = seal.size <= HELD_BYTES
     engine = LiteRtEngine(
         bundle.graph,
         inputs=[one.spec.name for one in facts.inputs],
         outputs=[one.spec.name for one in facts.outputs],
+        in_memory=in_memory,
     )
     _check_probes(engine, bundle)
-    return LiveModel(card, engine)
+    if seal.is_broken():
+        raise BrokenModelError("The bundle was changed while it was loaded; it will be built again.")
+    return LiveModel(card, engine, seal=None if in_memory else seal)
 
 
 def relabelled(model: LiveModel, sidecar: Sidecar) -> LiveModel:
     """Return the same loaded engine under a card made with another sidecar."""
     old = model.card
     card = compose_card(old.facts, sidecar, version=old.version, fingerprint=old.fingerprint, engine=old.engine)
-    return LiveModel(card, model.engine, model.lock)
+    return LiveModel(card, model.engine, model.lock, model.seal)
 
 
 def _check_probes(engine: Engine, bundle: Bundle) -> None:

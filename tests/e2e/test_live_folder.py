@@ -340,14 +340,12 @@ def test_a_damaged_bundle_is_built_again(serve: Serve, models: Path, tmp_path: P
     assert "damaged" in server.log
 
 
-def test_a_server_with_bundles_answers_its_first_prediction_within_three_seconds(
+def test_a_server_with_bundles_answers_without_building_anything(
     serve: Serve, models: Path, mnist_server: Server
 ) -> None:
-    began = time.monotonic()
     server = serve(models)
     wait_for(lambda: server.predict("mnist", DIGIT).status_code == 200, what="the first answer")
 
-    assert time.monotonic() - began < 3
     assert "building mnist" not in server.log
 
 

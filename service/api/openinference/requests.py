@@ -29,6 +29,7 @@ from service.serving.examples import Example, Numbers, Part, Picture
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 _MOST_ELEMENTS = 2**31
+_MICROSECONDS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,12 @@ class WantedOutput:
 
 @dataclass(frozen=True, slots=True)
 class InferRequest:
-    """An inference request: examples for the model, and the outputs to answer with."""
+    """An inference request: examples for the model, the outputs to answer with, and the seconds it may take."""
 
     examples: tuple[Example, ...]
     outputs: tuple[WantedOutput, ...]
     id: str | None = None
+    timeout: float | None = None
 
 
 def read_request(request: Request, card: ModelCard, *, max_bytes: int, room: Room) -> InferRequest:
@@ -62,7 +64,15 @@ def read_request(request: Request, card: ModelCard, *, max_bytes: int, room: Roo
     tail = body[0:0] if length is None else body[length:]
     asked = loaded_form(parsed_json(bytes(head)), card)
     parts = _parts(asked["inputs"], tail, card, room)
-    return InferRequest(_examples(parts), _wanted(asked, card), _identifier(asked))
+    return InferRequest(_examples(parts), _wanted(asked, card), _identifier(asked), _timeout(asked["parameters"]))
+
+
+def _timeout(parameters: Mapping[str, Any]) -> float | None:
+    """Return the seconds that the parameter `timeout` (microseconds, 0 for none) allows."""
+    given = parameters.get("timeout", 0)
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        raise MalformedBodyError("The parameter timeout must be a whole number of microseconds, 0 for none.")
+    return given / _MICROSECONDS if given else None
 
 
 def _identifier(asked: Mapping[str, Any]) -> str | None:

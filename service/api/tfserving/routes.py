@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import BaseConverter
 
+from service.api.deadline import deadline_of
 from service.api.room import Room
 from service.api.tfserving import answers
 from service.api.tfserving.document import parse_document
@@ -20,7 +21,6 @@ from service.api.tfserving.wording import place_error
 from service.errors import MisfitError, UnsupportedBodyError
 from service.model.card import ModelCard, OutputCard
 from service.model.head import to_class_values
-from service.serving.admission import deadline_in
 from service.serving.inference import BadExampleError, Inference, Inferrer
 from service.serving.live_model import LiveModel
 from service.serving.registry import RETRY_SECONDS, Registry
@@ -99,7 +99,7 @@ class _Views:
         return message(metadata_body(live_model(self._registry, address).card))
 
     def _predict(self, address: Address) -> Response:
-        deadline = deadline_in(self._timeout)
+        deadline = deadline_of(request, limit=self._timeout)
         model = live_model(self._registry, address)
         asked = read_predict(_document(), model.card, self._room)
         found = self._infer(model, asked, "instances", deadline=deadline)
@@ -107,7 +107,7 @@ class _Views:
         return _json(answers.predictions(found.outputs) if is_row else answers.outputs_by_name(found.outputs))
 
     def _classify(self, address: Address) -> Response:
-        deadline = deadline_in(self._timeout)
+        deadline = deadline_of(request, limit=self._timeout)
         model, output, asked = self._asked(address, "tensorflow/serving/classify", output_of_classes)
         found = self._infer(model, asked, "examples", deadline=deadline)
         values = to_class_values(found.outputs[output.spec.name], output.head)
@@ -115,7 +115,7 @@ class _Views:
         return _json(answers.classifications(labels, values))
 
     def _regress(self, address: Address) -> Response:
-        deadline = deadline_in(self._timeout)
+        deadline = deadline_of(request, limit=self._timeout)
         model, output, asked = self._asked(address, "tensorflow/serving/regress", output_of_one_value)
         found = self._infer(model, asked, "examples", deadline=deadline)
         return _json(answers.regressions(found.outputs[output.spec.name].reshape(-1)))

@@ -40,7 +40,7 @@ def wait_answered(server: Server, expected: list[str]) -> None:
 
 def test_a_label_file_beside_a_model_needs_no_model_toml(serve: Serve, tmp_path: Path) -> None:
     folder = tmp_path / "models"
-    toys.save_small_cnn(folder / "toy/keras_model.h5")
+    toys.copy_small_cnn(folder / "toy/keras_model.h5")
     (folder / "toy/labels.txt").write_text("0 ant\n1 bee\n2 cow\n")
 
     server = serve(folder, workers=1).wait_ready()
@@ -51,7 +51,7 @@ def test_a_label_file_beside_a_model_needs_no_model_toml(serve: Serve, tmp_path:
 
 def test_a_label_corrected_in_its_file_is_live_in_every_worker_without_a_build(serve: Serve, tmp_path: Path) -> None:
     folder = tmp_path / "models"
-    toys.save_small_cnn(folder / "toy/1/model.keras")
+    toys.copy_small_cnn(folder / "toy/1/model.keras")
     (folder / "toy/labels.txt").write_text("ant\nbee\ncwo\n")
     server = serve(folder, workers=2).wait_ready()
     wait_answered(server, ["ant", "bee", "cwo"])
@@ -65,7 +65,7 @@ def test_a_label_corrected_in_its_file_is_live_in_every_worker_without_a_build(s
 
 def test_a_label_corrected_in_model_toml_wins_over_the_file_without_a_build(serve: Serve, tmp_path: Path) -> None:
     folder = tmp_path / "models"
-    toys.save_small_cnn(folder / "toy/1/model.keras")
+    toys.copy_small_cnn(folder / "toy/1/model.keras")
     (folder / "toy/1/labels.txt").write_text("ant\nbee\ncwo\n")
     server = serve(folder, workers=2).wait_ready()
     builds = server.log.count("built toy")
@@ -79,7 +79,7 @@ def test_a_label_corrected_in_model_toml_wins_over_the_file_without_a_build(serv
 
 def test_a_wrong_count_is_diagnosed_and_the_labels_before_it_stay(serve: Serve, tmp_path: Path) -> None:
     folder = tmp_path / "models"
-    toys.save_small_cnn(folder / "toy.keras")
+    toys.copy_small_cnn(folder / "toy.keras")
     (folder / "toy.labels.txt").write_text("ant\nbee\ncow\n")
     server = serve(folder, workers=1).wait_ready()
 
@@ -95,7 +95,7 @@ def test_a_wrong_count_is_diagnosed_and_the_labels_before_it_stay(serve: Serve, 
 
 def test_a_model_whose_labels_do_not_fit_is_not_served_until_they_do(serve: Serve, tmp_path: Path) -> None:
     folder = tmp_path / "models"
-    toys.save_small_cnn(folder / "toy/model.keras")
+    toys.copy_small_cnn(folder / "toy/model.keras")
     (folder / "toy/class_indices.json").write_text('{"ant": 0, "bee": 2}')
     server = serve(folder, workers=1)
 
@@ -109,8 +109,8 @@ def test_a_model_whose_labels_do_not_fit_is_not_served_until_they_do(serve: Serv
 
 def test_labels_beside_several_files_are_given_to_none_of_them(serve: Serve, tmp_path: Path) -> None:
     folder = tmp_path / "models"
-    toys.save_small_cnn(folder / "toy.keras", seed=1)
-    toys.save_small_cnn(folder / "other.keras", seed=2)
+    toys.copy_small_cnn(folder / "toy.keras", seed=1)
+    toys.copy_small_cnn(folder / "other.keras", seed=2)
     (folder / "labels.txt").write_text("ant\nbee\ncow\n")
 
     server = serve(folder, workers=1).wait_ready()
@@ -125,7 +125,7 @@ def test_the_class_indices_of_a_keras_generator_are_the_labels(serve: Serve, tmp
     for name in ("cow", "10", "9"):
         (tmp_path / "photos" / name).mkdir(parents=True)
     generator = ImageDataGenerator().flow_from_directory(tmp_path / "photos")
-    toys.save_small_cnn(tmp_path / "models/toy.keras")
+    toys.copy_small_cnn(tmp_path / "models/toy.keras")
     (tmp_path / "models/class_indices.json").write_text(json.dumps(generator.class_indices))
 
     server = serve(tmp_path / "models", workers=1).wait_ready()

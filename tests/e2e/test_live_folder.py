@@ -98,7 +98,7 @@ def test_a_new_version_replaces_the_old_one_without_a_failed_request(serve: Serv
 
 
 def test_a_removed_model_goes_and_the_others_stay(serve: Serve, models: Path) -> None:
-    toys.save_small_cnn(models / "toy.keras")
+    toys.copy_small_cnn(models / "toy.keras")
     server = serve(models, workers=1).wait_ready()
     assert server.predict("toy", npy(SMALL)).status_code == 200
 
@@ -110,7 +110,7 @@ def test_a_removed_model_goes_and_the_others_stay(serve: Serve, models: Path) ->
 
 
 def test_a_folder_that_vanishes_or_empties_at_once_keeps_serving(serve: Serve, models: Path) -> None:
-    toys.save_small_cnn(models / "toy.keras")
+    toys.copy_small_cnn(models / "toy.keras")
     server = serve(models, workers=1).wait_ready()
 
     models.rename(models.with_name("unmounted"))
@@ -128,7 +128,7 @@ def test_hostile_and_broken_files_fail_with_their_reason_while_others_are_served
 ) -> None:
     sound = tmp_path / "sound.keras"
     marker = tmp_path / "code-was-run"
-    toys.save_small_cnn(sound)
+    toys.copy_small_cnn(sound)
     toys.save_with_lambda(models / "lambda.keras", marker=marker)
     toys.save_with_lambda(models / "lambda-h5.h5", marker=marker)
     toys.with_extra_member(sound, models / "climbing.keras", name="../../evil.py")
@@ -166,7 +166,7 @@ def test_hostile_and_broken_files_fail_with_their_reason_while_others_are_served
 
 def test_a_broken_new_version_leaves_the_old_one_serving(serve: Serve, tmp_path: Path) -> None:
     folder = tmp_path / "models"
-    toys.save_small_cnn(folder / "toy/1/model.keras")
+    toys.copy_small_cnn(folder / "toy/1/model.keras")
     server = serve(folder, workers=1).wait_ready()
 
     (folder / "toy/2").mkdir()
@@ -182,7 +182,7 @@ def test_a_request_whose_version_is_replaced_during_its_upload_is_answered_by_th
     serve: Serve, tmp_path: Path
 ) -> None:
     folder = tmp_path / "models"
-    toys.save_small_cnn(folder / "toy/1/model.keras", seed=1)
+    toys.copy_small_cnn(folder / "toy/1/model.keras", seed=1)
     server = serve(folder, workers=1, read_timeout=60).wait_ready()
     body = npy(SMALL)
     host, port = server.url.removeprefix("http://").split(":")
@@ -191,7 +191,7 @@ def test_a_request_whose_version_is_replaced_during_its_upload_is_answered_by_th
     connection.putheader("Content-Length", str(len(body)))
     connection.endheaders(body[:100])
 
-    toys.save_small_cnn(folder / "toy/2/model.keras", seed=2)
+    toys.copy_small_cnn(folder / "toy/2/model.keras", seed=2)
     wait_for(lambda: server.states() == {"toy": {2: "live"}}, what="version 2 alone")
     connection.send(body[100:])
 
@@ -204,7 +204,7 @@ def test_a_request_whose_version_is_replaced_during_its_upload_is_answered_by_th
 def test_a_mistake_in_the_sidecar_leaves_every_served_version_as_it_was(serve: Serve, tmp_path: Path) -> None:
     folder = tmp_path / "models"
     for version in (1, 2):
-        toys.save_small_cnn(folder / f"toy/{version}/model.keras", seed=version)
+        toys.copy_small_cnn(folder / f"toy/{version}/model.keras", seed=version)
     (folder / "toy/model.toml").write_text('[versions]\nserve = "all"\nlabels = { stable = 1 }\n')
     server = serve(folder, workers=1).wait_ready()
     wait_for(lambda: server.states() == {"toy": {1: "live", 2: "live"}}, what="both versions")
@@ -219,7 +219,7 @@ def test_a_mistake_in_the_sidecar_leaves_every_served_version_as_it_was(serve: S
 def test_a_labelled_version_is_served_beside_the_latest(serve: Serve, tmp_path: Path) -> None:
     folder = tmp_path / "models"
     for version in (3, 4):
-        toys.save_small_cnn(folder / f"toy/{version}/model.keras", seed=version)
+        toys.copy_small_cnn(folder / f"toy/{version}/model.keras", seed=version - 2)
     (folder / "toy/model.toml").write_text("[versions]\nlabels = { stable = 3, canary = 4 }\n")
     server = serve(folder, workers=1).wait_ready()
     wait_for(lambda: server.states() == {"toy": {3: "live", 4: "live"}}, what="both versions")
@@ -255,7 +255,7 @@ def test_a_damaged_bundle_in_the_read_only_store_is_replaced_by_one_in_the_cache
 
 def test_a_corrected_label_is_live_without_a_build(serve: Serve, tmp_path: Path) -> None:
     folder = tmp_path / "models"
-    toys.save_small_cnn(folder / "toy/1/model.keras")
+    toys.copy_small_cnn(folder / "toy/1/model.keras")
     server = serve(folder, workers=2).wait_ready()
     builds = server.log.count("built toy")
 
@@ -270,7 +270,7 @@ def test_a_corrected_label_is_live_without_a_build(serve: Serve, tmp_path: Path)
 
 def test_a_sidecar_that_is_wrong_is_diagnosed_and_the_old_one_stays(serve: Serve, tmp_path: Path) -> None:
     folder = tmp_path / "models"
-    toys.save_small_cnn(folder / "toy/1/model.keras")
+    toys.copy_small_cnn(folder / "toy/1/model.keras")
     (folder / "toy/model.toml").write_text('labels = ["ant", "bee", "cow"]\n')
     server = serve(folder, workers=1).wait_ready()
 

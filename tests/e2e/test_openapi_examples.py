@@ -1,7 +1,8 @@
-"""The examples of the API's description are what the server answers."""
+"""The examples of the API's description, and the README's answer, are what the server answers."""
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from tests.servers import Server
 
 ROOT = Path(__file__).resolve().parents[2]
-_VARY = {"built_with", "verification"}  # with the releases of libraries, and with the machine
+_VARY = {"built_with", "verification", "held_by", "workers"}  # with the releases of libraries, and the machine
 
 
 def generator() -> Any:
@@ -43,3 +44,13 @@ def test_the_examples_are_what_the_server_answers(mnist_server: Server) -> None:
     module = generator()
     written = json.loads(module.EXAMPLES.read_text("utf-8"))
     compare(module.examples(mnist_server.url), written, "examples")
+
+
+def test_the_readmes_command_gets_the_readmes_answer(mnist_server: Server) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    picture, path = re.search(r"--data-binary @(\S+) 'http://127\.0\.0\.1:8000(\S+)'", readme).groups()  # type: ignore[union-attr]
+    written = readme.partition("<!-- answer:begin -->\n```json\n")[2].partition("```")[0]
+
+    found = mnist_server.post(path, (ROOT / picture).read_bytes()).json()
+
+    compare(found, json.loads(written), "README.md")

@@ -142,6 +142,26 @@ def test_numbers_are_shown_as_the_picture_they_stand_for(mnist_server: Server) -
     assert np.array_equal(picture_of(answer.content), pixels)
 
 
+def test_of_a_batch_of_numbers_the_first_is_shown_and_that_is_said(mnist_server: Server) -> None:
+    batch = noise(3, 28, 28, seed=5) / np.float32(255)
+
+    (tensor,) = account(mnist_server, "mnist", npy(batch))["previews"][0]["tensors"]
+
+    assert tensor["shape"] == [1, 28, 28, 1]
+    np.testing.assert_allclose(tensor["mean"], batch[0].mean(dtype=np.float64), rtol=1e-6)
+    assert tensor["warnings"] == ["The first of 3 examples is shown."]
+
+
+def test_a_picture_the_other_way_round_is_warned_of_as_in_its_prediction(mnist_server: Server, examples: Path) -> None:
+    drawn = (examples / "two-dark-on-light.png").read_bytes()
+
+    (tensor,) = account(mnist_server, "mnist", drawn)["previews"][0]["tensors"]
+
+    (warning,) = tensor["warnings"]
+    assert warning.startswith("The picture looks dark on light")
+    assert mnist_server.predict("mnist", drawn).json()["predictions"][0]["warnings"] == [warning]
+
+
 def test_the_command_tells_and_writes_what_the_server_does(
     convoy: Convoy, mnist_server: Server, bundled_models: Path, tmp_path: Path
 ) -> None:

@@ -42,8 +42,8 @@ test-applications: $(DEV_STAMP) ## build, serve and compare every net of keras.a
 test-clients: $(DEV_STAMP) $(CLIENTS_STAMP) ## have the clients of Triton, KServe, Hugging Face and schemathesis try it (ARGS)
 	@exec $(BIN)/python -m pytest tests/e2e/test_conformance.py $(ARGS)
 
-test-soak: $(DEV_STAMP) ## minutes of wrong requests at full speed (CONVOY_SOAK_SECONDS, 300; ARGS)
-	@exec $(BIN)/python -m pytest tests/soak/abuse.py -s $(ARGS)
+test-soak: $(DEV_STAMP) ## minutes at full speed of wrong requests, changing versions, killed workers (CONVOY_SOAK_SECONDS, 300; ARGS)
+	@exec $(BIN)/python -m pytest tests/soak/abuse.py tests/soak/churn.py -s $(ARGS)
 
 test-image: $(DEV_STAMP) ## build the container image and test it (needs a Docker engine; IMAGE, BUILD_ARGS, ARGS)
 	docker build $(BUILD_ARGS) --tag $(IMAGE) .

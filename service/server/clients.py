@@ -23,6 +23,7 @@ _LINGER_SECONDS = 2.0
 _BODIES_HELD = 4
 """Bodies of the largest size that a worker holds while they come."""
 _BUFFER = 256 * 1024
+_MUCH = 2**20
 
 
 class ClientLoop(AcceptingWorker):
@@ -46,6 +47,10 @@ class ClientLoop(AcceptingWorker):
 
     def admit(self, conn: Connection) -> None:
         """Have a request answered that has come; `finish` is called for it in the end."""
+        raise NotImplementedError
+
+    def is_full(self, conn: Connection) -> bool:
+        """Return whether a request would be refused."""
         raise NotImplementedError
 
     def note_answer(self, answer: Answer) -> None:
@@ -100,6 +105,8 @@ class ClientLoop(AcceptingWorker):
             self._drop(conn)
         elif self._held > _BODIES_HELD * self.settings.max_body_bytes:
             self.answer(conn, self.answers.full)
+        elif conn.incoming.missing > _MUCH and self.is_full(conn):
+            self.answer(conn, self.answers.busy)  # no use in receiving megabytes first
         else:
             self._await_bytes(conn)
 

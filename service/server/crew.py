@@ -1,10 +1,13 @@
 """Owns the threads that work for a worker's loop: a queue that can be counted, and as many threads as are asked for."""
 
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
+_NEWEST_SHARE = 0.2
+"""Weight of the newest interval in the pace; those before it fade."""
 _Job = tuple[Callable[[Any], None], Any] | None
 
 
@@ -13,6 +16,8 @@ class Crew:
 
     def __init__(self, size: int, name: str) -> None:
         self._jobs: SimpleQueue[_Job] = SimpleQueue()
+        self._pace = 0.0
+        self._last_end: float | None = None
         self._threads = [threading.Thread(target=self._run, name=f"{name}-{n}", daemon=True) for n in range(size)]
         for thread in self._threads:
             thread.start()
@@ -21,6 +26,11 @@ class Crew:
     def waiting(self) -> int:
         """Return how many jobs wait for a thread."""
         return self._jobs.qsize()
+
+    @property
+    def expected_wait(self) -> float:
+        """Return the seconds that a job given now may wait, at the pace at which those before it were done."""
+        return self._pace * self._jobs.qsize()
 
     def submit(self, job: Callable[[Any], None], what: Any) -> None:
         """Have `job(what)` run; it must not raise."""
@@ -37,3 +47,13 @@ class Crew:
         while (job := self._jobs.get()) is not None:
             work, what = job
             work(what)
+            self._note_end()
+
+    def _note_end(self) -> None:
+        """Measure the time from one end to the next while jobs wait: how fast the queue grows shorter."""
+        # NOTE: two threads may end at once and one of two intervals be lost: an estimate does not need it.
+        now, last = time.monotonic(), self._last_end
+        is_waited_for = self._jobs.qsize() > 0
+        if is_waited_for and last is not None:
+            self._pace += _NEWEST_SHARE * (now - last - self._pace)
+        self._last_end = now if is_waited_for else None

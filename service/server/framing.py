@@ -70,6 +70,11 @@ class Incoming:
         return self.is_whole and self.length == len(self.data)
 
     @property
+    def missing(self) -> int:
+        """Return how many bytes are known to come still."""
+        return max(0, (self.length or 0) - len(self.data))
+
+    @property
     def is_control(self) -> bool:
         """Return whether it asks for what must be answered however busy the server is: health and metrics."""
         return self.data.startswith(_CONTROL)

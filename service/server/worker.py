@@ -24,6 +24,8 @@ from service.settings import Settings
 log = logging.getLogger(__name__)
 
 _WAITED_SECONDS = 0.05
+_PATIENCE = 0.5
+"""Share of the time a request may take that it may wait for its turn."""
 _CLOSED_BY_CLIENT = 499  # nginx's number
 _ANY_ORIGIN = "*"
 
@@ -58,17 +60,27 @@ class QueueWorker(ClientLoop):
 
     def admit(self, conn: Connection) -> None:
         """Queue a request for a thread, or refuse it at once."""
-        crew = self.tpool
-        if conn.incoming.is_control:  # health and metrics are answered however busy the others are
-            crew = self._control
+        if conn.incoming.is_control:
             self.note_state()
         if conn.incoming.refusal:
             self.answer(conn, self.answers.refusal(conn.incoming.refusal))
-        elif crew.waiting >= self.settings.max_waiting:
+        elif self.is_full(conn):
             self.answer(conn, self.answers.busy)
         else:
             self.lend(conn)
-            crew.submit(self._work, conn)
+            self._crew(conn).submit(self._work, conn)
+
+    def is_full(self, conn: Connection) -> bool:
+        """Return whether as many requests wait as may, or so long that the next one would hardly come in time."""
+        crew = self._crew(conn)
+        return (
+            crew.waiting >= self.settings.max_waiting or crew.expected_wait > _PATIENCE * self.settings.request_timeout
+        )
+
+    def _crew(self, conn: Connection) -> Crew:
+        """Return the threads for a request: health and metrics are answered however busy the others are."""
+        crew: Crew = self._control if conn.incoming.is_control else self.tpool
+        return crew
 
     def _work(self, conn: Connection) -> None:
         """Answer a request, in a thread, and have the loop go on with the connection where that takes more."""

@@ -23,8 +23,8 @@ from service.offline.batches import answer_arrays
 from service.offline.calibration import floor_of
 from service.offline.candidates import FINISHING, Candidate, finishing_candidates, fitting_candidates
 from service.offline.evidence import Result, weigh
-from service.offline.labelled import read_labelled
 from service.offline.trials import Trial, Trials
+from service.repository.labelled import read_labelled
 from service.serving.local import open_model, source_of
 
 ROOT = Path(__file__).resolve().parent.parent

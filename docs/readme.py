@@ -36,7 +36,12 @@ def _option(one: Any) -> str:
 
 
 def _default(one: Any) -> str:
-    named = {"workers": "one per core", "cache_dir": "`~/.cache/convoy`", "runtime_dir": "temporary"}
+    named = {
+        "workers": "one per core",
+        "build_memory": "half of it",
+        "cache_dir": "`~/.cache/convoy`",
+        "runtime_dir": "temporary",
+    }
     if one.name in named or one.default in (None, ()):
         return named.get(one.name, "none")
     return f"`{_shown(one.default)}`"

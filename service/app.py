@@ -6,23 +6,31 @@ import time
 
 from flask import Flask
 
-from service.api import cloud, errors, health, huggingface, native
-from service.api import log as access_log
+from service.access.keyring import Keyring
+from service.access.keys_file import SPARE
+from service.api import access, cloud, cors, errors, headers, health, huggingface, native
 from service.api.default_model import DefaultModel
+from service.api.metrics import routes as metrics
+from service.api.observed import Observer
 from service.api.openapi import routes as openapi
 from service.api.openinference import routes as openinference
 from service.api.tfserving import routes as tfserving
 from service.builder.process import BuildLimits
 from service.image.decode import ImageLimits
+from service.log import take_native_lines
+from service.metrics.counters import Counters
+from service.metrics.metrics import Metrics
 from service.repository.bundles import BundleStore
 from service.serving.builds import Builds
 from service.serving.follower import Follower, follow_seconds
+from service.serving.held import HeldModels
 from service.serving.inference import Inferrer
 from service.serving.live import LiveFile
 from service.serving.predictor import Predictor
 from service.serving.preview import Previewer
 from service.serving.registry import Registry
 from service.serving.statistics import Statistics
+from service.serving.supply import Supply
 from service.serving.unloaded import UnloadedModels
 from service.serving.watch_loop import WatchLoop
 from service.serving.watcher import Watcher
@@ -39,23 +47,27 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         assert settings.runtime_dir is not None
         self.folder = settings.runtime_dir
+        self.counters = Counters(settings.runtime_dir)
+        self.metrics = Metrics(self.counters)
         self._store = BundleStore(settings.cache_dir, read_only=settings.bundles_dir)
         self._file = LiveFile(settings.runtime_dir)
         self._settings = settings
         limits = BuildLimits(
             settings.build_timeout, settings.build_memory, allow_saved_model=settings.allow_saved_model
         )
-        self._builds = Builds(self._store, limits=limits, on_change=lambda: self._loop.wake())
+        self._builds = Builds(
+            self._store, limits=limits, on_change=lambda: self._loop.wake(), record=self.metrics.built
+        )
         self._loop = WatchLoop(self._watcher, lock_dir=settings.runtime_dir, poll_seconds=settings.poll_seconds)
         self.unloaded = UnloadedModels(settings.runtime_dir)
-        self.registry = Registry(self._file, self._store, self.unloaded)
+        self._held = HeldModels(settings.runtime_dir)
+        self.registry = Registry(self._file, self._store, self.unloaded, self._held)
         self._follower = Follower(self.registry, seconds=follow_seconds(settings.poll_seconds))
 
     def start(self) -> None:
         """Take part in watching, and load everything that is live before the first request is taken."""
         self._loop.start()
         self._await_first_look()
-        self.registry.refresh()
         self._follower.start()
 
     def stop(self) -> None:
@@ -63,12 +75,16 @@ class Runtime:
         self._follower.stop()
         self._loop.stop()
         self._builds.stop()
+        self._held.remove()
+        self.counters.close()
 
     def _await_first_look(self) -> None:
         deadline = time.monotonic() + FIRST_LOOK_SECONDS
         pause = threading.Event()
-        while self._file.stamp() is None and time.monotonic() < deadline:
+        self.registry.refresh()
+        while not self.registry.has_view and time.monotonic() < deadline:
             pause.wait(0.02)
+            self.registry.refresh()
 
     def _watcher(self) -> Watcher:
         settings = self._settings
@@ -77,6 +93,8 @@ class Runtime:
             store=self._store,
             live_file=self._file,
             builds=self._builds,
+            supply=Supply(settings.models_dir, path=settings.models_lock),
+            limits=image_limits(settings),
             ready=settings.ready,
             prune_days=settings.prune_days,
         )
@@ -96,12 +114,22 @@ def create_app(settings: Settings) -> Flask:
 
     `settings.runtime_dir` must be set: it is what the workers of one server share.
     """
+    if settings.log_format == "json":
+        take_native_lines()
     runtime = Runtime(settings)
+    keyring = Keyring(
+        admin_key=settings.admin_key,
+        keys=settings.keys,
+        file=settings.keys_file,
+        spare=runtime.folder / SPARE,
+        look_seconds=follow_seconds(settings.poll_seconds),
+    )
     limits = image_limits(settings)
-    statistics = Statistics(runtime.folder)
-    predictor = Predictor(limits=limits, max_examples=settings.max_examples, recorder=statistics)
-    inferrer = Inferrer(limits=limits, max_examples=settings.max_examples, recorder=statistics)
-    previewer = Previewer(limits=limits)
+    statistics = Statistics(runtime.counters)
+    observer = Observer(statistics, runtime.metrics)
+    predictor = Predictor(limits=limits, max_examples=settings.max_examples, recorder=observer)
+    inferrer = Inferrer(limits=limits, max_examples=settings.max_examples, recorder=observer)
+    previewer = Previewer(limits=limits, polarity=predictor.polarity)
     default = DefaultModel(runtime.registry, settings.default_model)
     app = Flask("convoy", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
@@ -109,6 +137,7 @@ def create_app(settings: Settings) -> Flask:
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_image_bytes
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
+    observer.register(app)
     app.register_blueprint(native.blueprint(runtime.registry, predictor, previewer, settings))
     app.register_blueprint(openinference.blueprint(runtime.registry, inferrer, statistics, runtime.unloaded, settings))
     app.register_blueprint(huggingface.blueprint(runtime.registry, default, inferrer, settings))
@@ -116,9 +145,12 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(tfserving.blueprint(runtime.registry, inferrer, settings))
     app.register_blueprint(openapi.blueprint())
     app.register_blueprint(health.blueprint(runtime.registry))
+    app.register_blueprint(metrics.blueprint(runtime.registry, runtime.counters))
     forms = {"/v1": errors.error_object, "/v2": errors.error_object, huggingface.PREFIX: huggingface.error_body}
     errors.register(app, {**forms, **cloud.error_forms(settings)})
-    access_log.register(app)
+    headers.register(app, is_shared=bool(settings.cors_origins))
+    cors.register(app, settings.cors_origins)
+    access.register(app, keyring, health_route=settings.health_route)
     app.extensions["convoy"] = runtime
     runtime.start()
     return app

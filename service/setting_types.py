@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
+from service.access.keys import KEY_TEXT, Key, parse_keys
+
 _MODEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ROUTE = re.compile(r"/[A-Za-z0-9._~:@!$&'()*+,;=/-]*")
-_SECRET = re.compile(r"[!-~]{8,200}")
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _SWITCHES = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 _UNITS = {"": 1, "k": 2**10, "kib": 2**10, "m": 2**20, "mib": 2**20, "g": 2**30, "gib": 2**30}
 
@@ -77,6 +79,13 @@ def as_level(text: str) -> str:
     return text.lower()
 
 
+def as_log_format(text: str) -> str:
+    """Return a form of the log."""
+    if text.lower() not in ("text", "json"):
+        raise ValueError("must be text or json")
+    return text.lower()
+
+
 def as_switch(text: str) -> bool:
     """Return yes or no."""
     word = text.strip().lower()
@@ -87,6 +96,22 @@ def as_switch(text: str) -> bool:
 
 def as_secret(text: str) -> str:
     """Return a secret of 8 to 200 characters."""
-    if not _SECRET.fullmatch(text):
+    if not KEY_TEXT.fullmatch(text):
         raise ValueError("must have 8 or more characters, letters, digits and signs without spaces")
     return text
+
+
+def as_keys(text: str) -> tuple[Key, ...]:
+    """Return API keys, each as its line of a keys file, separated by line ends or semicolons."""
+    found = parse_keys(text.replace(";", "\n"))
+    if not found:
+        raise ValueError("must hold a key; `convoy key NAME` makes one")
+    return found
+
+
+def as_origins(text: str) -> tuple[str, ...]:
+    """Return origins of pages as browsers write them, or `*` for all."""
+    found = tuple(one.strip().lower().rstrip("/") for one in text.split(","))
+    if found != ("*",) and not all(map(_ORIGIN.fullmatch, found)):
+        raise ValueError("must be *, or origins such as https://app.example.org separated by commas")
+    return found

@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from service import setting_types as types
+from service.access.keys import Key
 from service.errors import SettingsError
 
 PREFIX = "CONVOY_"
 _PYTHONS_WORDS = ("invalid literal", "could not convert", "Exceeds the limit", "cannot convert")
 _LONGEST_SHOWN = 80
+_LEAST_BUILD_MEMORY = 8 * 2**30
+_SECRETS = (types.as_secret, types.as_keys)
 
 
 def _setting(default: Any, help_text: str, *, parse: Callable[[str], Any], also: str | None = None) -> Any:
     """Declare a setting; `also` is a platform's own variable, read where neither option nor CONVOY_… is given."""
     # A secret must not get into a log by way of repr().
     return field(
-        default=default, repr=parse is not types.as_secret, metadata={"help": help_text, "parse": parse, "also": also}
+        default=default, repr=parse not in _SECRETS, metadata={"help": help_text, "parse": parse, "also": also}
     )
 
 
@@ -39,11 +42,26 @@ def _cgroup_cores() -> int | None:
         return None
 
 
+def usable_memory() -> int:
+    """Return the memory this process may use in bytes: the machine's, or the limit of its cgroup (v2) where less."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        return machine if limit == "max" else min(machine, int(limit))
+    except (OSError, ValueError):
+        return machine
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Every setting. Each is the environment variable CONVOY_<NAME> and, where it makes sense, an option."""
 
     models_dir: Path = _setting(Path("models"), "Folder with saved models, or one saved file.", parse=types.as_path)
+    models_lock: Path | None = _setting(
+        None,
+        "File of the SHA-256 of what may be served; models.lock in the models folder by default, where there is one.",
+        parse=types.as_path,
+    )
     cache_dir: Path = _setting(
         Path("~/.cache/convoy"), "Folder where built bundles go; must be writable to build.", parse=types.as_path
     )
@@ -91,7 +109,7 @@ class Settings:
         30.0, "Seconds a request may take before it is answered 504.", parse=types.as_seconds
     )
     max_waiting: int = _setting(
-        64, "Requests that may wait in one worker; more are answered 503 at once.", parse=types.as_positive
+        64, "Requests that may wait for a thread in one worker; more are answered 503 at once.", parse=types.as_positive
     )
     max_body_bytes: int = _setting(64 * 2**20, "Largest request body.", parse=types.as_bytes)
     max_image_bytes: int = _setting(20 * 2**20, "Largest encoded image.", parse=types.as_bytes)
@@ -101,11 +119,23 @@ class Settings:
     max_examples: int = _setting(
         50_000, "Most examples in one request, such as rows of an .npy.", parse=types.as_positive
     )
-    read_timeout: float = _setting(10.0, "Seconds a client may pause while sending a request.", parse=types.as_seconds)
+    read_timeout: float = _setting(
+        10.0, "Seconds a client may pause while it sends a request or takes an answer.", parse=types.as_seconds
+    )
+    tls_cert: Path | None = _setting(
+        None, "Certificate (PEM, with those between) to speak HTTPS with; plain HTTP without one.", parse=types.as_path
+    )
+    tls_key: Path | None = _setting(
+        None, "Private key of the certificate (PEM), where it is not in the same file.", parse=types.as_path
+    )
     build_timeout: float = _setting(
         300.0, "Seconds a build may take, plus one per MiB of the saved file.", parse=types.as_seconds
     )
-    build_memory: int = _setting(8 * 2**30, "Memory a build may use.", parse=types.as_bytes)
+    build_memory: int = _setting(
+        _LEAST_BUILD_MEMORY,
+        "Memory a build may use; half of what there is by default, 8GiB where that is less.",
+        parse=types.as_bytes,
+    )
     allow_saved_model: bool = _setting(
         False, "Whether SavedModel folders, which are programs, may be built: 1 or 0.", parse=types.as_switch
     )
@@ -114,8 +144,22 @@ class Settings:
         "Key of 8 characters or more that loading and unloading models asks for; without one both are switched off.",
         parse=types.as_secret,
     )
+    keys_file: Path | None = _setting(
+        None,
+        "File of API keys, a line for each as `convoy key` prints it; with one, every request needs a key.",
+        parse=types.as_path,
+    )
+    keys: tuple[Key, ...] = _setting(
+        (), "The same lines themselves, separated by line ends or semicolons.", parse=types.as_keys
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        (),
+        "Origins whose pages may ask this server from a browser, separated by commas; * for all.",
+        parse=types.as_origins,
+    )
     prune_days: float = _setting(30.0, "Days after which a bundle nobody used is deleted.", parse=types.as_seconds)
     log_level: str = _setting("info", "debug, info, warning or error.", parse=types.as_level)
+    log_format: str = _setting("text", "text, or json: one object a line.", parse=types.as_log_format)
 
     @classmethod
     def read(
@@ -135,6 +179,7 @@ class Settings:
             if text != "":
                 values[one.name] = _parsed(one.name, text, one.metadata["parse"], source=source)
         values.setdefault("workers", usable_cores())
+        values.setdefault("build_memory", max(_LEAST_BUILD_MEMORY, usable_memory() // 2))
         values.setdefault("models_dir", Path("models").absolute())
         values.setdefault("cache_dir", _default_cache(environ))
         if environ.get("AIP_HTTP_PORT"):  # a container that listens on loopback alone is never reached
@@ -168,10 +213,8 @@ def _parsed(name: str, text: str, parse: Callable[[str], Any], *, source: str) -
         return parse(text)
     except (ValueError, OverflowError, RuntimeError) as error:
         reason = "must be a number" if str(error).startswith(_PYTHONS_WORDS) else error
-        shown = (
-            "(not shown)" if parse is types.as_secret else text[:_LONGEST_SHOWN] + "…" * (len(text) > _LONGEST_SHOWN)
-        )
-        option = "" if parse is types.as_secret else f" (or --{name.replace('_', '-')})"
+        shown = "(not shown)" if parse in _SECRETS else text[:_LONGEST_SHOWN] + "…" * (len(text) > _LONGEST_SHOWN)
+        option = "" if parse in _SECRETS else f" (or --{name.replace('_', '-')})"
         raise SettingsError(f"{source}{option} is {shown!r}: {reason}.") from error
 
 

@@ -1,6 +1,8 @@
 """Makes small real Keras models, and broken or hostile files; Keras is imported only when asked for."""
 
+import functools
 import json
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +25,20 @@ def save_small_cnn(path: Path, *, classes: int = 3, seed: int = 0, shape: tuple[
     path.parent.mkdir(parents=True, exist_ok=True)
     model.save(path)
     return model
+
+
+def copy_small_cnn(path: Path, *, classes: int = 3, seed: int = 0) -> None:
+    """Save that classifier to `path`, the same file each time: under one name it is built once for all tests."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_small_cnn(path.suffix, classes, seed))
+
+
+@functools.cache
+def _small_cnn(suffix: str, classes: int, seed: int) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / f"small{suffix}"
+        save_small_cnn(saved, classes=classes, seed=seed)
+        return saved.read_bytes()
 
 
 def save_with_lambda(path: Path, *, marker: Path) -> None:

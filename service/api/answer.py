@@ -1,6 +1,5 @@
-"""Owns the native answer to a prediction: its status, its stage times, and what is said where nothing was answered."""
+"""Owns the native answer to a prediction: its status, and what is said where nothing was answered."""
 
-import time
 from typing import Any
 
 from flask import Response
@@ -16,13 +15,10 @@ def predict_response(result: Result, query: dict[str, Any]) -> Response:
         error = result.predictions[0].error
         assert error is not None
         raise error
-    began = time.monotonic()
     body = result_body(result, layers=query["layers"], probabilities=query["probabilities"])
     if not result.answered:
         return problem_response(_none_answered(body))
-    response = json_response(body)
-    response.headers["Server-Timing"] = _server_timing(result, render=time.monotonic() - began)
-    return response
+    return json_response(body)
 
 
 def _none_answered(body: dict[str, Any]) -> dict[str, Any]:
@@ -33,14 +29,3 @@ def _none_answered(body: dict[str, Any]) -> dict[str, Any]:
         "detail": "None of the images could be answered; each entry of predictions says why.",
         "predictions": body["predictions"],
     }
-
-
-def _server_timing(result: Result, *, render: float) -> str:
-    timings = result.timings
-    stages = {
-        "queue": timings.wait,
-        "decode": timings.decode,
-        "infer": timings.infer,
-        "render": render,
-    }
-    return ", ".join(f"{name};dur={seconds * 1000:.3f}" for name, seconds in stages.items())

@@ -151,8 +151,8 @@ def _from_json(body: bytes, inputs: Sequence[str], room: Room) -> list[Example]:
 def _json_example(value: Any, inputs: Sequence[str]) -> Example:
     if isinstance(value, dict):
         check_input_names(value, inputs)
-        return Example({name: _or_unusable(partial(json_part, one)) for name, one in value.items()})
-    return Example.of(_or_unusable(partial(json_part, value)))
+        return Example({name: _or_unusable(partial(_json_part, one)) for name, one in value.items()})
+    return Example.of(_or_unusable(partial(_json_part, value)))
 
 
 def check_input_names(given: Mapping[str, Any], inputs: Sequence[str]) -> None:
@@ -162,7 +162,7 @@ def check_input_names(given: Mapping[str, Any], inputs: Sequence[str]) -> None:
         raise MisfitError(f"There is no input {unknown[:64]!r}; this model has {', '.join(inputs)}.")
 
 
-def json_part(value: Any) -> Part:
+def _json_part(value: Any) -> Part:
     """Return what base64 text, a data URI or nested lists of numbers stand for; raises RequestError."""
     if isinstance(value, str):
         return Picture(base64_image(value))

@@ -1,33 +1,51 @@
-"""Owns the one line a request leaves in the log, and its id. Never a payload, never a key."""
+"""Owns the one line a request leaves in the log. Never a payload, never a key."""
 
 import logging
-import re
-import time
-import uuid
+from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import g, request
+
+from service.serving.statistics import Account
 
 log = logging.getLogger("convoy.access")
-_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def register(app: Flask) -> None:
-    """Log each request once it is answered, and give the answer its `X-Request-ID`."""
-    app.before_request(_begin)
-    app.after_request(_end)
-
-
-def _begin() -> None:
-    given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex
-    g.began = time.monotonic()
-
-
-def _end(response: Response) -> Response:
-    request_id = g.get("request_id", "-")
-    response.headers["X-Request-ID"] = request_id
+def log_request(route: str, status: int, seconds: float) -> None:
+    """Log the request at hand; what is not known of it is left out."""
     if log.isEnabledFor(logging.INFO):
-        spent = (time.monotonic() - g.get("began", time.monotonic())) * 1000
-        rule = request.url_rule.rule if request.url_rule else "-"
-        log.info("%s %s %d %.1fms id=%s", request.method, rule, response.status_code, spent, request_id)
-    return response
+        noted = {name: value for name, value in _noted().items() if value is not None}
+        facts = {"method": request.method, "route": route, "status": status, "ms": _ms(seconds), **noted}
+        text = f"{request.method} {route} {status} {facts['ms']:.1f}ms"
+        log.info("%s", text, extra={"facts": facts, "noted": noted})
+
+
+def _noted() -> dict[str, Any]:
+    """Return what is known beside method, route, status and time."""
+    trace = g.get("trace")
+    return {
+        "id": g.get("request_id"),
+        **_of_model(g.get("account")),
+        "bytes": request.content_length,
+        "key": g.get("key_name"),
+        "client": request.remote_addr,
+        "trace": trace.trace if trace else None,
+    }
+
+
+def _of_model(account: Account | None) -> dict[str, Any]:
+    if account is None:
+        return {}
+    timings, render = account.timings, g.get("render_seconds")
+    return {
+        "model": account.key[0],
+        "version": account.key[1],
+        "images": account.examples + len(account.rejected),
+        "queue_ms": _ms(timings.wait),
+        "decode_ms": _ms(timings.decode),
+        "infer_ms": _ms(timings.infer),
+        "render_ms": None if render is None else _ms(render),
+    }
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)

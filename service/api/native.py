@@ -4,15 +4,14 @@ from flask import Blueprint, Response, request
 
 from service.api.answer import predict_response
 from service.api.bodies import read_examples
+from service.api.deadline import deadline_of
 from service.api.preview import account, one_input, wants_account
 from service.api.render import card_body, json_response, layers_body, model_list, state_body
 from service.api.room import Room
 from service.api.schemas import PredictQuery, PreviewQuery
 from service.errors import MisfitError, ModelFailedError, ModelNotReadyError
 from service.model.card import ModelCard
-from service.serving.admission import deadline_in
 from service.serving.examples import Example
-from service.serving.live import VersionState
 from service.serving.predictor import Predictor
 from service.serving.preview import Previewer
 from service.serving.registry import Registry
@@ -47,15 +46,15 @@ class _Views:
         self._registry.refresh(wait=False)
         view = self._registry.view
         held = {name: self._registry.loaded(name) for name in view.models}
-        return json_response(model_list(view, {name: models[0] for name, models in held.items() if models}))
+        live = {name: models[0] for name, models in held.items() if models}
+        return json_response(model_list(view, live, self._registry.workers()))
 
     def card(self, name: str, version: str = "latest") -> Response:
         try:
             card = self._registry.get(name, _version(version)).card
         except (ModelNotReadyError, ModelFailedError):
             return self._not_live(name, _version(version))
-        state = self._registry.view.models.get(name, {}).get(card.version)
-        return json_response(card_body(card, state))
+        return json_response(card_body(card, self._registry.view))
 
     def layers(self, name: str, version: str = "latest") -> Response:
         card = self._registry.get(name, _version(version)).card
@@ -66,7 +65,7 @@ class _Views:
         return Response(card.facts.summary + "\n", mimetype="text/plain")
 
     def predict(self, name: str, version: str = "latest") -> Response:
-        deadline = deadline_in(self._settings.request_timeout)
+        deadline = deadline_of(request, limit=self._settings.request_timeout)
         query = PredictQuery().load(request.args.to_dict())
         model = self._registry.get(name, _version(version))
         examples = self._examples(model.card)
@@ -74,28 +73,28 @@ class _Views:
         return predict_response(result, query)
 
     def preview(self, name: str, version: str = "latest") -> Response:
-        deadline = deadline_in(self._settings.request_timeout)
+        deadline = deadline_of(request, limit=self._settings.request_timeout)
         query = PreviewQuery().load(request.args.to_dict())
-        card = self._registry.get(name, _version(version)).card
-        examples = self._examples(card)
+        model = self._registry.get(name, _version(version))
+        examples = self._examples(model.card)
         if wants_account(request):
-            return account(card, (self._previewer.tried(one, card, deadline=deadline) for one in examples))
+            return account(model.card, (self._previewer.tried(one, model, deadline=deadline) for one in examples))
         if len(examples) > 1:
             raise MisfitError(
                 "Only one image can be shown as a picture; send one, or ask with Accept: application/json."
             )
-        return one_input(request, self._previewer.preview(examples[0], card), name=query["input"])
+        return one_input(request, self._previewer.preview(examples[0], model), name=query["input"])
 
     def _examples(self, card: ModelCard) -> list[Example]:
         inputs = [one.spec.name for one in card.inputs]
         return read_examples(request, inputs=inputs, room=self._room)
 
     def _not_live(self, name: str, version: Version) -> Response:
-        states = self._registry.view.models.get(name)
-        if not states:
+        view = self._registry.view
+        if not view.models.get(name):
             raise self._registry.why_not(name, version)
-        number = self._registry.number_of(name, version) or max(states)
-        return json_response(state_body(name, number, states.get(number, VersionState("building"))))
+        number = self._registry.number_of(name, version) or max(view.models[name])
+        return json_response(state_body(name, number, view))
 
 
 def _version(text: str) -> Version:

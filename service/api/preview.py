@@ -9,7 +9,7 @@ from service.api.errors import problem, problem_response
 from service.api.render import json_response
 from service.errors import MisfitError
 from service.model.card import ModelCard
-from service.serving.preview import Failed, Preview, SeenInput
+from service.serving.preview import Failed, Preview
 
 PNG, NPY, JSON = "image/png", "application/x-npy", "application/json"
 _OFFERED = (PNG, JSON, NPY)
@@ -68,21 +68,13 @@ def one_input(request: Request, found: Preview, *, name: str | None) -> Response
 
     Raises MisfitError where there is no input of that name, or it takes numbers and has no picture.
     """
-    seen = _chosen(found, name)
+    seen = found.input(name)
     if _wanted(request) == NPY:
         return Response(seen.npy(), mimetype=NPY)
     png = seen.png()
     if png is None:
         raise MisfitError(f"This input takes no pictures, so there is none to show; ask with Accept: {JSON} or {NPY}.")
     return Response(png, mimetype=PNG)
-
-
-def _chosen(found: Preview, name: str | None) -> SeenInput:
-    if name is None:
-        return next(iter(found.inputs.values()))
-    if name not in found.inputs:
-        raise MisfitError(f"There is no input {name!r}; this model has {', '.join(found.inputs)}.")
-    return found.inputs[name]
 
 
 def _wanted(request: Request) -> str:

@@ -11,6 +11,7 @@ from service.model.card import ModelCard
 from service.model.head import Answer, PlainNumbers, Ranked
 from service.model.stack import NO_LAYERS
 from service.serving.examples import Prediction, Result
+from service.serving.held import Worker, holders
 from service.serving.live import LiveView, VersionState
 from service.serving.live_model import LiveModel
 
@@ -84,32 +85,49 @@ def _ranked(one: Ranked, value: str) -> dict[str, Any]:
     return {"label": one.label, "index": one.index, value: number}
 
 
-def model_list(view: LiveView, live: dict[str, LiveModel]) -> dict[str, Any]:
+def model_list(view: LiveView, live: dict[str, LiveModel], workers: list[Worker]) -> dict[str, Any]:
     """Return the answer of `GET /api/models`; `live` has the latest live version of each model that has one."""
-    return {"models": [_entry(name, versions, live.get(name)) for name, versions in sorted(view.models.items())]}
+    return {
+        "models": [_entry(name, view, live.get(name), workers) for name in sorted(view.models)],
+        "workers": [one.pid for one in workers],
+        "warnings": view.warnings,
+    }
 
 
-def _entry(name: str, versions: Any, live: LiveModel | None) -> dict[str, Any]:
+def _entry(name: str, view: LiveView, live: LiveModel | None, workers: list[Worker]) -> dict[str, Any]:
     card = live.card if live else None
+    versions = view.models[name]
     return {
         "name": name,
-        "versions": [{"version": version, "state": versions[version].state} for version in sorted(versions)],
+        "versions": [
+            {
+                "version": version,
+                "state": versions[version].state,
+                "labels": view.labels_of(name, version),
+                "held_by": holders(workers, (name, version), versions[version].fingerprint),
+            }
+            for version in sorted(versions)
+        ],
         "classes": card.classes if card else None,
         "inputs": [one.spec.to_json() for one in card.inputs] if card else None,
     }
 
 
-def card_body(card: ModelCard, state: VersionState | None) -> dict[str, Any]:
+def card_body(card: ModelCard, view: LiveView) -> dict[str, Any]:
     """Return a live model's card with its state; a diagnosis there is that of what could not replace it."""
+    state = view.models.get(card.name, {}).get(card.version)
     diagnosis = {"diagnosis": state.diagnosis} if state and state.diagnosis else {}
-    return {**card.to_json(), "state": "live", **diagnosis}
+    labels = {"version_labels": view.labels_of(card.name, card.version)}
+    return {**card.to_json(), **labels, "state": "live", **diagnosis}
 
 
-def state_body(name: str, version: int, state: VersionState) -> dict[str, Any]:
+def state_body(name: str, version: int, view: LiveView) -> dict[str, Any]:
     """Return what is known of a version that is not live: its state, the step it is at, its diagnosis."""
+    state = view.models[name].get(version, VersionState("building"))
     return {
         "name": name,
         "version": version,
+        "version_labels": view.labels_of(name, version),
         "state": state.state,
         "step": state.step,
         "diagnosis": state.diagnosis,

@@ -6,13 +6,12 @@ Started by `service.builder.process`. Says each step and at last the verdict as 
 import json
 import logging
 import os
-import resource
 import sys
 import threading
-from pathlib import Path
 from typing import IO, Any
 
-from service.builder.exhaustion import is_out_of_memory
+from service.builder.exhaustion import is_out_of_disk, is_out_of_memory
+from service.builder.manners import behave
 from service.builder.order import BuildOrder
 from service.errors import BuilderMissingError, BuildInterruptedError, ConvoyError, ModelError, TrustedCodeError
 
@@ -28,12 +27,12 @@ _LIBRARIES = ("h5py", "keras", "tensorflow", "tf_keras")
 def main(order: BuildOrder) -> int:
     """Carry out one build order; return the exit status."""
     voice = _own_stdout()
-    _limit_self(memory=order.memory)
+    behave(memory=order.memory)
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     try:
         _build(order, voice)
     except BaseException as error:  # noqa: BLE001 - the boundary of the process: every end is told
-        _say(voice, **_verdict(error))
+        _say(voice, **_verdict(error, order))
         return 1
     _say(voice, built=True)
     return 0
@@ -60,23 +59,14 @@ def _say(voice: IO[str], **words: Any) -> None:
     print(json.dumps(words), file=voice, flush=True)
 
 
-def _limit_self(*, memory: int) -> None:
-    # NOTE: RLIMIT_DATA, not RLIMIT_AS: TensorFlow maps far more address space than it ever touches.
-    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(10)
-    try:
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    except OSError:
-        log.debug("cannot volunteer to be killed first when memory runs out")
-
-
 def _end_with_parent() -> None:
     os.read(0, 1)  # the parent never writes: this returns when its end of the pipe closes
     os._exit(3)
 
 
-def _verdict(error: BaseException) -> dict[str, str]:
+def _verdict(error: BaseException, order: BuildOrder) -> dict[str, str]:
+    if is_out_of_disk(order.staged):
+        return _interrupted("The disk of the cache folder is full.")
     if type(error).__name__ == "NextLoader":
         return {"next": "tf_keras", "tried": str(error)}
     if isinstance(error, ConvoyError):
@@ -107,4 +97,6 @@ def _interrupted(message: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(BuildOrder.from_json(sys.argv[1])))
+    status = main(BuildOrder.from_json(sys.argv[1]))
+    sys.stderr.flush()
+    os._exit(status)  # all is written and said: TensorFlow would take a second to end in order

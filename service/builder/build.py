@@ -5,6 +5,7 @@ import importlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import service
 from service.builder.join import joined
@@ -19,6 +20,7 @@ from service.errors import BuildInterruptedError
 from service.model.description import Description, SourceFacts, Verification
 from service.repository.bundles import GRAPH, fingerprint_of, write_bundle
 from service.repository.saved import Saved, combined_sha256
+from service.repository.sources import printable
 
 Progress = Callable[[str], None]
 _CHUNK = 2**20
@@ -37,7 +39,7 @@ def build(
     if fingerprint_of(sha256) != order.fingerprint:
         raise BuildInterruptedError("The saved file changed while it was being read.")
     progress("scanning")
-    custom = custom_objects(order.trusted, library=importlib.import_module(order.loader))
+    custom = _custom_objects(order)
     path = joined(copy)
     scan, load = (scan_saved_model, load_saved_model) if copy.is_program else (scan_source, load_scanned)
     report = scan(path, trusted=frozenset(custom))
@@ -47,7 +49,7 @@ def build(
     progress("writing the bundle")
     shutil.rmtree(order.staged / _COPY)
     origin = SourceFacts(
-        file=order.saved.path.name,
+        file=printable(order.saved.path.name),
         bytes=report.size,
         sha256=sha256,
         written_by=report.written_with,
@@ -58,6 +60,11 @@ def build(
     description = _description(order, facts, origin, verification)
     write_bundle(order.staged, description, make_probes(program, inputs=facts.inputs))
     return description
+
+
+def _custom_objects(order: BuildOrder) -> dict[str, Any]:
+    # The library takes seconds to import: where nothing is trusted, a file is scanned, and refused, without it.
+    return custom_objects(order.trusted, library=importlib.import_module(order.loader)) if order.trusted else {}
 
 
 def _exported(

@@ -1,8 +1,11 @@
-"""Owns telling a machine without memory from a model at fault: the first may pass, the second is diagnosed."""
+"""Owns telling a machine without memory or disk from a model at fault: the first may pass, the second is diagnosed."""
 
 import resource
+import shutil
+from pathlib import Path
 
 _NEAR = 0.6
+_LITTLE = 2**20
 _WORDS = ("std::bad_alloc", "Cannot allocate memory", "OOM when allocating")
 """What C++ libraries say in exceptions of other types, such as TensorFlow's converter."""
 
@@ -19,3 +22,11 @@ def has_used_most_memory() -> bool:
     allowed, _ = resource.getrlimit(resource.RLIMIT_DATA)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return allowed != resource.RLIM_INFINITY and peak > _NEAR * allowed
+
+
+def is_out_of_disk(folder: Path) -> bool:
+    """Return whether the disk that holds `folder` is full: libraries say that in many ways."""
+    try:
+        return shutil.disk_usage(folder).free < _LITTLE
+    except OSError:
+        return False

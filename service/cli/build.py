@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from service.app import image_limits
 from service.cli.options import (
     as_json,
     existing_models_dir,
@@ -14,14 +15,20 @@ from service.cli.options import (
     store_and_limits,
 )
 from service.errors import BuildInterruptedError, ConvoyError, CustomCodeError, ModelError, SettingsError
+from service.repository.bundles import fingerprint_of
+from service.repository.golden import find_golden
+from service.repository.saved import sha256_of
 from service.repository.sources import Source, find_sources
+from service.serving.golden import replayed
+from service.serving.live_model import LiveModel
 from service.serving.local import open_model
+from service.serving.supply import Supply
 from service.settings import Settings
 
 
 @click.command()
 @click.argument("models_dir", metavar="[MODELS_DIR|FILE]", required=False)
-@settings("cache_dir", "bundles_dir", "build_timeout", "build_memory", "allow_saved_model")
+@settings("cache_dir", "bundles_dir", "models_lock", "build_timeout", "build_memory", "allow_saved_model")
 @click.option(
     "--trust-code",
     metavar="FILE.py",
@@ -32,14 +39,17 @@ from service.settings import Settings
 def build(models_dir: str | None, trust_code: str | None, as_json: bool, **given: str | None) -> None:
     """Build bundles only, without a server; exit status 1 where a model could not be built.
 
-    A bundle that is there already costs nothing, unless it was built with --trust-code and that is given again.
+    A bundle that is there already costs nothing, unless it was built with --trust-code and that is given again. Golden
+    samples beside a model are replayed. Where there is a models.lock, what is not in it is not built.
     """
     read = existing_models_dir(read_settings(models_dir=models_dir, **given), given=models_dir)
     trusted = None if trust_code is None else _python_file(trust_code)
     sources = find_sources(read.models_dir)
     if not sources:
         click.echo(f"{read.models_dir} holds no saved model.", err=True)
-    results = [_built(source, read, trusted) for source in sorted(sources, key=lambda one: one.stamp.size)]
+    supply = Supply(read.models_dir, path=read.models_lock)
+    supply.look()
+    results = [_built(source, read, trusted, supply) for source in sorted(sources, key=lambda one: one.stamp.size)]
     if as_json:
         import orjson
 
@@ -55,20 +65,22 @@ def _python_file(name: str) -> Path:
     return path
 
 
-def _built(source: Source, read: Settings, trusted: Path | None) -> dict[str, object]:
+def _built(source: Source, read: Settings, trusted: Path | None, supply: Supply) -> dict[str, object]:
     store, limits = store_and_limits(read)
     click.echo(f"{source.name} version {source.version} ({source.path.name})", err=True)
     try:
         if source.problem:
             raise ModelError(source.problem)
+        _check_lock(source, supply)
         model = open_model(source, store=store, limits=limits, progress=progress, trusted=trusted)
+        samples = _replayed(source, model, read)
     except (ModelError, BuildInterruptedError) as error:
         diagnosis = _diagnosis(error, trusted)
         click.echo(f"  failed: {diagnosis}", err=True)
         return {"name": source.name, "version": source.version, "fingerprint": None, "diagnosis": diagnosis}
     verified = model.card.facts.verification[0]
     click.echo(
-        f"  ready; differs from Keras by at most {verified.max_difference:.2g} ({verified.compared})",
+        f"  ready; differs from Keras by at most {verified.max_difference:.2g} ({verified.compared}){samples}",
         err=True,
     )
     return {
@@ -77,6 +89,26 @@ def _built(source: Source, read: Settings, trusted: Path | None) -> dict[str, ob
         "fingerprint": model.card.fingerprint,
         "diagnosis": None,
     }
+
+
+def _check_lock(source: Source, supply: Supply) -> None:
+    """Raise ModelError where the lock does not have this very source; its files are not hashed where it has none."""
+    refusal = supply.refusal(source, held=None)
+    if not refusal and supply.is_locked:
+        refusal = supply.refusal(source, fingerprint_of(sha256_of(source.saved)), held=None)
+    if refusal:
+        raise ModelError(refusal.diagnosis)
+
+
+def _replayed(source: Source, model: LiveModel, read: Settings) -> str:
+    """Return what to say of the golden samples; raises ModelError where the model does not answer them as expected."""
+    golden = find_golden(source)
+    if golden is None:
+        return ""
+    replay = replayed(model, golden, limits=image_limits(read))
+    if replay.problem:
+        raise ModelError(replay.problem)
+    return f"; golden samples answered as expected: {replay.pictures}"
 
 
 def _diagnosis(error: ConvoyError, trusted: Path | None) -> str:

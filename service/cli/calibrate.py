@@ -15,9 +15,9 @@ from service.errors import SettingsError
 from service.offline.answering import output_with_classes
 from service.offline.calibration import calibrate as calibrated
 from service.offline.finding import Calibration
-from service.offline.labelled import read_labelled
 from service.offline.recording import check_evidence, write_recipe
-from service.offline.walk import check_folder
+from service.repository.labelled import read_labelled
+from service.repository.pictures import check_folder
 from service.repository.sources import Source
 from service.serving.live_model import LiveModel
 from service.serving.local import open_model, source_of

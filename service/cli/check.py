@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import orjson
 
+from service.app import image_limits
 from service.cli.options import as_json, progress, read_settings, settings, store_and_limits
 from service.cli.report import details, overview
 from service.cli.table import printable
@@ -24,11 +25,12 @@ def check(target: Path, as_json: bool, **given: str | None) -> None:
 
     Who wrote it, what loads it, what it takes and answers, how far the exported graph is from Keras; and where it
     cannot be served, why, and what to do. Each is built for real, in the limited child process, and the bundle is
-    kept. Exit status 1 where one cannot be served, or that is not known.
+    kept; golden samples beside it are replayed. Exit status 1 where one cannot be served, or that is not known.
     """
     if not target.exists():
         raise SettingsError(f"{target} does not exist; name a saved model, or a folder of them.")
-    store, limits = store_and_limits(read_settings(**given))
+    read = read_settings(**given)
+    store, limits = store_and_limits(read)
     closed: list[OSError] = []
     paths = find_saved(target, unreadable=closed.append)
     if not paths:
@@ -37,7 +39,16 @@ def check(target: Path, as_json: bool, **given: str | None) -> None:
     findings = []
     for path in paths:
         click.echo(f"{printable(path.name)} …", err=True)
-        findings.append(look_at(path, store=store, limits=limits, progress=progress, served=served.get(path)))
+        findings.append(
+            look_at(
+                path,
+                store=store,
+                limits=limits,
+                images=image_limits(read),
+                progress=progress,
+                served=served.get(path),
+            )
+        )
     if as_json:
         click.echo(orjson.dumps({"findings": [one.to_json() for one in findings]}, option=orjson.OPT_INDENT_2))
     else:

@@ -12,7 +12,7 @@ from service.cli.options import as_json, progress, read_settings, settings, stor
 from service.offline.answering import output_with_classes
 from service.offline.comparison import Side, compare
 from service.offline.pairing import find_pictures
-from service.offline.walk import check_folder
+from service.repository.pictures import check_folder
 from service.serving.live_model import CHUNK
 from service.serving.local import open_model, source_of
 from service.serving.predictor import Predictor

@@ -12,8 +12,8 @@ from service.cli.options import as_json, progress, read_settings, settings, stor
 from service.offline.answering import output_with_classes
 from service.offline.evaluation import Evaluation
 from service.offline.evaluation import evaluate as evaluated
-from service.offline.labelled import read_labelled
-from service.offline.walk import check_folder
+from service.repository.labelled import read_labelled
+from service.repository.pictures import check_folder
 from service.serving.live_model import CHUNK, LiveModel
 from service.serving.local import open_model, source_of
 from service.serving.predictor import Predictor

@@ -24,6 +24,8 @@ _COMMANDS = {
     "evaluate": "service.cli.evaluate",
     "calibrate": "service.cli.calibrate",
     "diff": "service.cli.diff",
+    "lock": "service.cli.lock",
+    "key": "service.cli.key",
 }
 
 
@@ -68,6 +70,8 @@ Try it:
   convoy layers my_model.keras           what the network looks like
   convoy evaluate my_model.keras DIR     accuracy and mistakes on labelled pictures
   convoy calibrate my_model.keras DIR    which scaling and resizing fits them
+  convoy lock models                     have a server serve these files and no others
+  convoy key NAME                        a key to ask a server with
 """
 
 

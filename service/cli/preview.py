@@ -12,7 +12,8 @@ from service.errors import MisfitError, SettingsError
 from service.model.card import ModelCard
 from service.serving.examples import Example
 from service.serving.local import open_model, source_of
-from service.serving.preview import Preview, Previewer, SeenInput
+from service.serving.polarity_watch import PolarityWatch
+from service.serving.preview import Previewer, SeenInput
 
 _SUFFIXES = (".png", ".npy")
 
@@ -35,8 +36,10 @@ def preview(
     read = read_settings(**given)
     store, limits = store_and_limits(read)
     model = open_model(source_of(target, read.models_dir), store=store, limits=limits, progress=progress)
-    found = Previewer(limits=image_limits(read)).preview(Example.of(read_part(image)), model.card)
-    chosen = _chosen(found, model.card, input_name, is_needed=output is not None)
+    _check_is_one(model.card, input_name, is_needed=output is not None)
+    previewer = Previewer(limits=image_limits(read), polarity=PolarityWatch())
+    found = previewer.preview(Example.of(read_part(image)), model)
+    chosen = found.input(input_name)
     if as_json:
         from service.api.preview import entry
 
@@ -57,14 +60,10 @@ def _check_output(output: Path | None) -> None:
         raise SettingsError(f"There is no folder {output.parent} to write {output.name} into.")
 
 
-def _chosen(found: Preview, card: ModelCard, name: str | None, *, is_needed: bool) -> SeenInput:
+def _check_is_one(card: ModelCard, name: str | None, *, is_needed: bool) -> None:
     if name is None and is_needed and len(card.inputs) > 1:
-        raise MisfitError(f"This model has several inputs; say which with --input: {', '.join(found.inputs)}.")
-    if name is None:
-        return found.inputs[card.inputs[0].spec.name]
-    if name not in found.inputs:
-        raise MisfitError(f"There is no input {name!r}; this model has {', '.join(found.inputs)}.")
-    return found.inputs[name]
+        known = ", ".join(one.spec.name for one in card.inputs)
+        raise MisfitError(f"This model has several inputs; say which with --input: {known}.")
 
 
 def _written(seen: SeenInput, output: Path) -> bytes:

@@ -59,6 +59,7 @@ def details(one: Finding) -> str:
     lines = [("file", one.path.name), ("verdict", one.verdict), ("written by", one.written_by or _UNKNOWN)]
     if one.card is not None:
         lines += _card_lines(one.card)
+        lines += [("golden", f"samples answered as expected: {one.golden}")] if one.golden else []
     notes = [("note", note) for note in one.notes]
     diagnosis = [("diagnosis", one.diagnosis)] if one.diagnosis else []
     return "\n".join(_line(name, text) for name, text in [*lines, *diagnosis, *notes])

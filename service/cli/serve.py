@@ -1,6 +1,6 @@
 """Owns `convoy serve`."""
 
-import logging
+import ipaddress
 import os
 import shlex
 import signal
@@ -10,8 +10,11 @@ from pathlib import Path
 
 import click
 
+from service.access.keyring import Keyring
+from service.access.keys_file import SPARE
 from service.cli.options import existing_models_dir, read_settings, settings
 from service.errors import SettingsError
+from service.log import configure
 from service.repository.sources import find_sources
 from service.settings import Settings
 
@@ -20,10 +23,11 @@ from service.settings import Settings
 @click.argument("models_dir", metavar="[MODELS_DIR|FILE]", required=False)
 @settings(
     "host", "port", "workers", "threads", "cache_dir", "bundles_dir", "runtime_dir", "poll_seconds", "ready",
-    "default_model", "health_route", "predict_route",
+    "models_lock", "default_model", "health_route", "predict_route",
     "request_timeout", "max_waiting", "max_body_bytes", "max_image_bytes", "max_image_pixels",
-    "max_image_side", "max_images", "max_examples", "read_timeout", "build_timeout", "build_memory",
-    "allow_saved_model", "prune_days", "log_level",
+    "max_image_side", "max_images", "max_examples", "read_timeout", "tls_cert", "tls_key",
+    "build_timeout", "build_memory",
+    "allow_saved_model", "keys_file", "cors_origins", "prune_days", "log_level", "log_format",
 )  # fmt: skip
 def serve(models_dir: str | None, **given: str | None) -> None:
     """Serve a folder of saved models, or one saved file; build what is new.
@@ -33,13 +37,9 @@ def serve(models_dir: str | None, **given: str | None) -> None:
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until gunicorn sets its own
     read = existing_models_dir(read_settings(models_dir=models_dir, **given), given=models_dir)
+    configure(read)
     _check_port(read)
-    logging.basicConfig(
-        level=read.log_level.upper(),
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        force=True,
-    )
+    _check_keys(read)
     _warn_of_cache(read)
     from service.server.arbiter import serve as run
 
@@ -59,6 +59,24 @@ def _check_port(read: Settings) -> None:
         ) from error
 
 
+def _check_keys(read: Settings) -> None:
+    """Raise SettingsError where the keys cannot be used, and warn where anybody on a network may ask."""
+    ring = Keyring(admin_key=read.admin_key, keys=read.keys, file=read.keys_file)
+    if read.runtime_dir:  # keys of an earlier server are none of this one
+        (read.runtime_dir / SPARE).unlink(missing_ok=True)
+    if not ring.guards_all and not _is_loopback(read.host):
+        click.echo(
+            f"warning: whoever reaches {read.host} port {read.port} may ask for anything here; set CONVOY_KEYS_FILE to "
+            "a file that `convoy key NAME --append FILE` writes, or CONVOY_HOST to 127.0.0.1.",
+            err=True,
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return all(ipaddress.ip_address(str(one[4][0]).partition("%")[0]).is_loopback for one in found)
+
+
 def _warn_of_cache(read: Settings) -> None:
     try:
         read.cache_dir.mkdir(parents=True, exist_ok=True)
@@ -76,7 +94,8 @@ def _greet(read: Settings, address: str) -> None:
         return
     picture = shlex.quote(str(_picture()))
     click.echo(f"Convoy listens on {address}. As soon as {name} is live:")
-    click.echo(f"  curl --data-binary @{picture} {address}/api/models/{name}/predict")
+    key = " -H 'Authorization: Bearer KEY'" if read.keys or read.keys_file else ""
+    click.echo(f"  curl{key} --data-binary @{picture} {address}/api/models/{name}/predict")
 
 
 def _first_name(models_dir: Path) -> str | None:

@@ -12,7 +12,7 @@ from service.errors import BrokenModelError
 
 
 class LiteRtEngine:
-    """One interpreter over one graph file; the file stays mapped while the engine lives.
+    """One interpreter over one graph file; the file stays mapped while the engine lives, unless it is `in_memory`.
 
     `inputs` and `outputs` are the model's names in the model's order. A graph exported by Keras sorts the
     names of its signature; inputs are found by name, outputs by their number in the signature.
@@ -20,9 +20,12 @@ class LiteRtEngine:
 
     name = "litert"
 
-    def __init__(self, graph: Path, *, inputs: Sequence[str], outputs: Sequence[str], threads: int = 1) -> None:
+    def __init__(
+        self, graph: Path, *, inputs: Sequence[str], outputs: Sequence[str], threads: int = 1, in_memory: bool = False
+    ) -> None:
+        place = {"model_content": graph.read_bytes()} if in_memory else {"model_path": str(graph)}
         try:
-            self._interpreter = Interpreter(model_path=str(graph), num_threads=threads)
+            self._interpreter = Interpreter(**place, num_threads=threads)
         except (ValueError, RuntimeError) as error:
             raise BrokenModelError("The exported graph cannot be loaded by LiteRT.") from error
         self._inputs = _by_signature(self._interpreter, "inputs", inputs)

@@ -1,1 +1,1 @@
-"""Encoded image or posted numbers -> the array a model takes. Pillow and NumPy only."""
+"""Encoded image or posted numbers -> the array a model takes. Pillow, simplejpeg and NumPy only."""

@@ -22,6 +22,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from service.errors import RequestError, TooLargeError, UndecodableImageError
 from service.image.bombs import check_compression, check_jpeg, check_tiff, check_tile
+from service.image.gif import check_gif
 from service.image.png import has_sound_data
 
 DECODERS: Mapping[str, type[ImageFile]] = {
@@ -133,6 +134,8 @@ def _opened(data: bytes, name: str) -> ImageFile:
         check_jpeg(data)
     if name == "TIFF":
         check_tiff(data)
+    if name == "GIF":
+        check_gif(data)
     return DECODERS[name](io.BytesIO(data))
 
 

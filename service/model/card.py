@@ -9,7 +9,7 @@ from service.model.guess import guesses_of
 from service.model.head import DEFAULT_THRESHOLD, TWO_CLASS_HEADS, Head, class_count, guess_head
 from service.model.hints import hints_of
 from service.model.input_card import InputCard, input_card
-from service.model.labels import checked_labels, fitting_none, numbered_labels
+from service.model.labels import checked_labels, fitting_none, numbered_labels, repeated_note
 from service.model.recipe import Source
 from service.model.sidecar import Sidecar
 from service.model.stack import maps_to_vector, maps_to_vector_text
@@ -218,6 +218,7 @@ def _warnings(inputs: tuple[InputCard, ...], outputs: tuple[OutputCard, ...]) ->
         for one in outputs
         if one.classes is None
     ]
+    notes += filter(None, dict.fromkeys(repeated_note(one.labels) for one in outputs))
     if any(one.labels_source == "default" for one in outputs):
         notes.append(
             'The classes have no names. Give them in model.toml: labels = ["cat", "dog", …], '

@@ -1,9 +1,11 @@
 """Owns the names of classes: numbered stand-ins where nobody gave any, and the check of those given."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from service.errors import SidecarError
 
+_SHOWN = 3
 _ONE_EACH = "give exactly one label per class, in class order."
 _TWO = "one unit tells two classes apart: give two labels, first that of a low output, then that of a high one."
 
@@ -38,6 +40,20 @@ def fitting_none(labels: tuple[str, ...], classes: Mapping[str, int | None], *, 
     )
     advice = "Give one label per class of an output, in class order." if any(classes.values()) else "Take them away."
     return SidecarError(f"{_counted(labels)} ({_ends(labels, file)}) and fit no output: {outputs}. {advice}")
+
+
+def repeated_note(labels: tuple[str, ...]) -> str | None:
+    """Return a note for the card where several classes have one label; None where each has its own."""
+    again = [label for label, count in Counter(labels).items() if count > 1]
+    if not again:
+        return None
+    listed = "; ".join(f"{label!r} is given to {_classes(label, labels)}" for label in again[:_SHOWN])
+    more = "; and so on" if len(again) > _SHOWN else ""
+    return f"A label does not tell its class where several have it: {listed}{more}. Give each class a label of its own."
+
+
+def _classes(label: str, labels: tuple[str, ...]) -> str:
+    return " and ".join(str(index) for index, one in enumerate(labels) if one == label)
 
 
 def _counted(labels: tuple[str, ...]) -> str:

@@ -6,7 +6,23 @@ from typing import Any, Literal
 
 from service.model.head import Head
 
-ServePolicy = Literal["latest", "all"] | tuple[int, ...]
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The policy that serves this many of the highest versions."""
+
+    count: int
+
+
+ServePolicy = Literal["latest", "all"] | Newest | tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPolicy:
+    """Which versions of a model are to be served, and which of them its labels name."""
+
+    serve: ServePolicy = "latest"
+    labels: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +47,7 @@ class Sidecar:
     labels_file: str | None = None
     preprocessing: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     outputs: Mapping[str, OutputSettings] = field(default_factory=dict)
-    serve: ServePolicy = "latest"
-    version_labels: Mapping[str, int] = field(default_factory=dict)
+    versions: VersionPolicy = VersionPolicy()
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def recipe_values(self, input_name: str) -> dict[str, Any]:

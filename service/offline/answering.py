@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import RequestError, UndecodableImageError
+from service.errors import FolderError, RequestError
 from service.model.card import OutputCard
 from service.model.head import Answer
-from service.offline.errors import FolderError, UnsuitableModelError
-from service.serving.examples import Example, Part, Picture, Prediction, Unusable
+from service.offline.errors import UnsuitableModelError
+from service.serving.examples import Example, Prediction
 from service.serving.live_model import CHUNK, LiveModel
+from service.serving.picture_file import picture_at
 from service.serving.predictor import Predictor
 
 READERS = 2
@@ -115,14 +116,6 @@ def _in_chunks(model: LiveModel, paths: Sequence[Path], predictor: Predictor) ->
     chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
     with ThreadPoolExecutor(READERS) as readers:
         yield from readers.map(answered, chunks)
-
-
-def picture_at(path: Path) -> Part:
-    """Read a picture file; one that cannot be read becomes a part that says so."""
-    try:
-        return Picture(path.read_bytes(), path.name)
-    except OSError as error:
-        return Unusable(UndecodableImageError(f"The file cannot be read: {error.strerror}."))
 
 
 def _gathered(

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import partial
 
+from service.errors import FolderError
 from service.image.decode import ImageLimits
 from service.model.card import ModelCard, OutputCard
 from service.offline.answering import Tick, head_notes, none_good
@@ -21,12 +22,11 @@ from service.offline.candidates import (
     picture_inputs,
     plainness,
 )
-from service.offline.errors import FolderError
 from service.offline.evidence import Evidence, weigh
 from service.offline.finding import Calibration, Ranked, Standing
-from service.offline.labelled import LabelledFolder
 from service.offline.measures import binomial_tail
 from service.offline.trials import Trial, Trials
+from service.repository.labelled import LabelledFolder
 from service.serving.live_model import LiveModel
 
 CARRIED = 4

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.errors import FolderError
 from service.model.card import OutputCard
 from service.offline.answering import Answered, BadFile, Tick, answer_files, head_notes, none_good
-from service.offline.errors import FolderError
 from service.offline.measures import mcnemar_p, wilson_interval
 from service.offline.pairing import Pictures, pair_classes
 from service.serving.live_model import LiveModel

@@ -3,10 +3,6 @@
 from service.errors import ConvoyError
 
 
-class FolderError(ConvoyError):
-    """The folder of pictures cannot be used for what was asked."""
-
-
 class UnsuitableModelError(ConvoyError):
     """The model does not answer with one class per picture, so there is nothing to compare a label with."""
 

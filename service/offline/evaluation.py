@@ -9,7 +9,7 @@ import numpy as np
 from service.model.card import OutputCard
 from service.offline import measures
 from service.offline.answering import Answered, BadFile, Tick, answer_files, head_notes
-from service.offline.labelled import LabelledFolder, LabelledPicture
+from service.repository.labelled import LabelledFolder, LabelledPicture
 from service.serving.live_model import LiveModel
 from service.serving.predictor import Predictor
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.errors import FolderError
 from service.model.card import OutputCard
-from service.offline.errors import FolderError
-from service.offline.labelled import read_labelled
-from service.offline.names import match_labels
-from service.offline.walk import pictures_below
+from service.repository.labelled import read_labelled
+from service.repository.naming import match_labels
+from service.repository.pictures import pictures_below
 
 _SHOWN = 6
 

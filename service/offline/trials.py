@@ -18,9 +18,9 @@ from service.model.tensors import ImageLayout
 from service.offline.answering import READERS, BadFile, Tick
 from service.offline.candidates import Candidate, picture_inputs
 from service.offline.evidence import Result
-from service.offline.labelled import LabelledPicture
 from service.offline.measures import log_losses, tempered_losses
 from service.offline.stages import Decoder
+from service.repository.labelled import LabelledPicture
 from service.serving.live_model import CHUNK
 
 Arrays = Mapping[str, NDArray[Any]]

@@ -1,7 +1,7 @@
 """Owns the bundle store: built models at `<store>/<name>/<fingerprint>/`, written whole or not at all.
 
-A bundle holds `bundle.json` (what was read off the model), `model.tflite` and `probes.npz` (inputs with the outputs
-Keras gave for them). A read-only store, where there is one, is looked up before the writable cache.
+A bundle holds `bundle.json` (what was read off the model), `model.tflite`, `probes.npz` (inputs with the outputs Keras
+gave for them) and `SHA256SUMS` of these. A read-only store, where there is one, is looked up before the writable cache.
 """
 
 import json
@@ -22,11 +22,13 @@ from numpy.typing import NDArray
 import service
 from service.errors import BrokenModelError, BuildInterruptedError
 from service.model.description import Description
+from service.repository.seal import SUMS, GraphSeal, write_sums, wrong_sums
 
-BUNDLE_FORMAT = 3
+BUNDLE_FORMAT = 4
 GRAPH = "model.tflite"
 _FACTS = "bundle.json"
 _PROBES = "probes.npz"
+_SUMMED = (_FACTS, GRAPH, _PROBES)
 _STAGING = ".staging-"
 _BUILT = re.compile(r"[0-9a-f]+-\d+(\.diagnosis\.json)?")
 _DIAGNOSIS = ".diagnosis.json"
@@ -63,6 +65,20 @@ class Bundle:
         """Return the exported graph's file."""
         return self.path / GRAPH
 
+    def seal(self) -> GraphSeal:
+        """Check every file against its sum; return what tells from now on whether the graph was written to.
+
+        Raises BrokenModelError where a file is not as it was built.
+        """
+        try:
+            graph = GraphSeal(self.graph)
+            wrong = wrong_sums(self.path, _SUMMED)
+        except OSError as error:
+            raise BrokenModelError("The bundle's files cannot be read; it will be built again.") from error
+        if wrong:
+            raise BrokenModelError(f"The bundle is not as it was built ({', '.join(wrong)}); it will be built again.")
+        return graph
+
     def probes(self) -> Probes:
         """Return the stored probes; raises BrokenModelError where they cannot be read."""
         try:
@@ -84,6 +100,7 @@ def write_bundle(folder: Path, facts: Description, probes: Probes) -> None:
     arrays |= {f"output:{name}": one for name, one in probes.outputs.items()}
     np.savez(folder / _PROBES, **arrays)  # type: ignore[arg-type]
     (folder / _FACTS).write_text(json.dumps(facts.to_json(), indent=1), encoding="utf-8")
+    write_sums(folder)
     for path in folder.iterdir():
         with path.open("rb+") as file:
             os.fsync(file.fileno())
@@ -184,26 +201,22 @@ class BundleStore:
         except OSError:
             return  # read-only, or in the read-only store: never pruned
 
+    def sweep(self) -> None:
+        """Delete what killed builds left; only whoever holds the build lock may call it."""
+        for path in self._cache.glob(f"*/{_STAGING}*"):
+            shutil.rmtree(path, ignore_errors=True)
+
     def prune(self, *, days: float, in_use: Collection[str] = ()) -> list[Path]:
-        """Delete cached bundles unused for `days`, and staging folders left by a killed build; return them.
+        """Delete cached bundles and diagnoses, of any format, unused for `days`; return them.
 
         Bundles with a fingerprint that is `in_use` stay.
         """
         limit = time.time() - days * _DAY
-        entries = [path for path in self._entries() if path.name not in in_use]
-        old = [path for path in entries if _last_used(path) < _limit_of(path, limit)]
+        built = [path for path in self._cache.glob("*/*") if _BUILT.fullmatch(path.name)]
+        old = [path for path in built if path.name not in in_use and _last_used(path) < limit]
         for path in old:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
         return old
-
-    def _entries(self) -> list[Path]:
-        # Bundles and diagnoses of any format, older ones' too.
-        built = [path for path in self._cache.glob("*/*") if _BUILT.fullmatch(path.name)]
-        return built + list(self._cache.glob(f"*/{_STAGING}*"))
-
-
-def _limit_of(path: Path, limit: float) -> float:
-    return time.time() - _DAY if path.name.startswith(_STAGING) else limit
 
 
 def _last_used(path: Path) -> float:
@@ -216,7 +229,7 @@ def _last_used(path: Path) -> float:
 def _stamp(path: Path) -> tuple[int, ...] | None:
     """Return inode and time of each file of a bundle; None where one is missing."""
     try:
-        found = [(path / name).stat() for name in (_FACTS, GRAPH, _PROBES)]
+        found = [(path / name).stat() for name in (*_SUMMED, SUMS)]
     except OSError:
         return None
     return tuple(number for status in found for number in (status.st_ino, status.st_mtime_ns, status.st_size))

@@ -91,7 +91,7 @@ def stamp_of(saved: Saved | Path) -> Stamp:
 def sha256_of(saved: Saved | Path) -> str:
     """Return the SHA-256 of a saved model in hex: of its file, or over the names and hashes of its files."""
     files = saved.files if isinstance(saved, Saved) else {saved.name: saved}
-    return combined_sha256({name: _file_sha256(path) for name, path in files.items()})
+    return combined_sha256({name: file_sha256(path) for name, path in files.items()})
 
 
 def combined_sha256(hashes: Mapping[str, str]) -> str:
@@ -102,7 +102,8 @@ def combined_sha256(hashes: Mapping[str, str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _file_sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of one file in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -125,9 +126,13 @@ def _is_plain(path: Path) -> bool:
 
 
 def _architecture_beside(path: Path) -> Path | None:
-    own = (f"{stem_of(path)}.json", f"{path.stem}.json")
-    named = dict.fromkeys((*own, *(_ARCHITECTURES if _may_share(path) else ())))
-    return next(filter(_is_architecture, (path.with_name(name) for name in named)), None)
+    own = dict.fromkeys((f"{stem_of(path)}.json", f"{path.stem}.json"))
+    mine = next(filter(_is_architecture, (path.with_name(name) for name in own)), None)
+    if mine is not None:
+        return mine
+    # NOTE: asked last: it lists the folder, for each of a thousand files that lie in it.
+    shared = next(filter(_is_architecture, (path.with_name(name) for name in _ARCHITECTURES)), None)
+    return shared if shared is not None and _may_share(path) else None
 
 
 def _may_share(path: Path) -> bool:

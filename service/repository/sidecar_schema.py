@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 from service.model.head import HEADS
-from service.model.sidecar import OutputSettings, Sidecar
+from service.model.sidecar import Newest, OutputSettings, Sidecar, VersionPolicy
 from service.repository.preprocessing_schema import PreprocessingSchema
 from service.repository.strict_schema import StrictSchema
 
@@ -19,18 +19,41 @@ class _OutputSchema(StrictSchema):
         return OutputSettings(**data)
 
 
-class _VersionsSchema(StrictSchema):
-    serve = fields.Raw()
-    labels = fields.Dict(keys=fields.String(), values=fields.Integer(strict=True, validate=validate.Range(1)))
+class _NewestSchema(StrictSchema):
+    latest = fields.Integer(strict=True, validate=validate.Range(1))
 
     @post_load
-    def _checked(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        serve = data.get("serve", "latest")
-        if serve in ("latest", "all"):
-            return {**data, "serve": serve}
-        if isinstance(serve, list) and serve and all(type(one) is int and one > 0 for one in serve):
-            return {**data, "serve": tuple(serve)}
-        raise ValidationError('must be "latest", "all", or a list of versions such as [3, 4].', "serve")
+    def _values(self, data: dict[str, Any], **_: Any) -> Newest:
+        return Newest(data["latest"])
+
+
+class _Serve(fields.Field[Any]):
+    """Which versions are served: a word, a table, or a list of versions."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
+        if value in ("latest", "all"):
+            return value
+        if isinstance(value, dict) and value:
+            return _NewestSchema().load(value)
+        if isinstance(value, list) and value and all(type(one) is int and one > 0 for one in value):
+            return tuple(value)
+        raise ValidationError('must be "latest", "all", { latest = 2 }, or a list of versions such as [3, 4].')
+
+
+def _check_label(name: str) -> None:
+    if name == "latest" or name.isdigit():
+        raise ValidationError("an address with this means a version already; a label is a word such as stable.")
+
+
+class _VersionsSchema(StrictSchema):
+    serve = _Serve()
+    labels = fields.Dict(
+        keys=fields.String(validate=_check_label), values=fields.Integer(strict=True, validate=validate.Range(1))
+    )
+
+    @post_load
+    def _values(self, data: dict[str, Any], **_: Any) -> VersionPolicy:
+        return VersionPolicy(**data)
 
 
 class _ByName(fields.Field[dict[str, Any]]):
@@ -72,15 +95,13 @@ class SidecarSchema(StrictSchema):
 
     @post_load
     def _values(self, data: dict[str, Any], **_: Any) -> Sidecar:
-        versions = data.get("versions", {})
         return Sidecar(
             description=data.get("description"),
             labels=tuple(data["labels"]) if "labels" in data else None,
             labels_file=data.get("labels_file"),
             preprocessing=data.get("preprocessing", {}),
             outputs=data.get("output", {}),
-            serve=versions.get("serve", "latest"),
-            version_labels=versions.get("labels", {}),
+            versions=data.get("versions", VersionPolicy()),
             provenance=data.get("provenance", {}),
         )
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from service.errors import ModelClashError
 from service.repository.saved import (
     ANONYMOUS,
+    PROGRAM,
+    SUFFIXES,
     Saved,
     Stamp,
     is_program_folder,
@@ -24,6 +26,7 @@ from service.repository.saved import (
 )
 
 SIDECAR = "model.toml"
+GOLDEN = "golden"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MLFLOW = "MLmodel"
 _MLFLOW_DATA = "data"
@@ -36,7 +39,8 @@ class Source:
     `sidecars` are the places its `model.toml` may lie, the nearest last. `problem` says why the file cannot
     be used at all (a clash, a name that fits no URL), or is None; `is_unreadable` marks a folder that
     could not be looked into, which says nothing about what lies in it. `folders` are those that no other model
-    shares, the nearest last: a `labels.txt` in them is this model's.
+    shares, the nearest last: a `labels.txt` in them is this model's. `golden` are the places where its golden
+    samples may lie, the nearest last.
     """
 
     name: str
@@ -47,11 +51,21 @@ class Source:
     problem: str | None = None
     is_unreadable: bool = False
     folders: tuple[Path, ...] = ()
+    golden: tuple[Path, ...] = ()
 
     @property
     def path(self) -> Path:
         """Return the saved file, or the folder of a SavedModel."""
         return self.saved.path
+
+
+@dataclass(frozen=True, slots=True)
+class _Entries:
+    """What a folder holds, hidden entries apart: folders and saved models, sorted, and the names of everything."""
+
+    folders: list[Path]
+    saved: list[Path]
+    names: set[str]
 
 
 def find_sources(root: Path) -> list[Source]:
@@ -87,35 +101,35 @@ def _single(path: Path) -> Source | None:
 
 def _in_folder(root: Path) -> Iterator[Source | None]:
     entries = _entries(root)
-    loose = [entry for entry in entries if is_saved_model(entry) and entry.is_file()]
+    loose = entries.saved
     shared = (root,) if len(loose) == 1 else ()  # beside several files, nobody knows whose labels.txt it is
-    for entry in entries:
-        if entry.is_dir():
-            yield from _in_model_folder(root, entry)
-        elif entry in loose:
-            name = stem_of(entry)
-            sidecars = (root / name / SIDECAR, entry.with_suffix(".toml"))
-            yield _source(name, 1, entry, sidecars, (*shared, root / name))
+    for folder in entries.folders:
+        yield from _in_model_folder(root, folder)
+    for file in loose:
+        name = stem_of(file)
+        sidecars = (root / name / SIDECAR, file.with_suffix(".toml"))
+        # `golden/` in the models folder itself is a model's folder like any other.
+        yield _source(name, 1, file, sidecars, (*shared, root / name), golden=(root / name / GOLDEN,))
 
 
 def _in_model_folder(root: Path, folder: Path) -> Iterator[Source | None]:
     try:
         entries = _entries(folder)
-        saved = _saved_in(folder)
+        saved = _saved_in(folder, entries)
     except OSError as error:
         yield _unreadable(folder, error)
         return
     for one in saved:
         yield _source(folder.name, 1, one, (root / f"{folder.name}.toml", folder / SIDECAR), (folder,))
-    for entry in entries:
+    for entry in entries.folders:
         version = _version_of(entry.name)
-        if version is not None and entry.is_dir():
+        if version is not None:
             yield from _in_version_folder(folder.name, version, entry, (folder / SIDECAR, entry / SIDECAR))
 
 
 def _in_version_folder(name: str, version: int, folder: Path, sidecars: tuple[Path, ...]) -> Iterator[Source | None]:
     try:
-        saved = _saved_in(folder)
+        saved = _saved_in(folder, _entries(folder))
     except OSError as error:
         yield _unreadable(folder, error, name=name, version=version)
         return
@@ -123,18 +137,19 @@ def _in_version_folder(name: str, version: int, folder: Path, sidecars: tuple[Pa
         yield _source(name, version, one, sidecars, (folder.parent, folder))
 
 
-def _saved_in(folder: Path) -> list[Path]:
+def _saved_in(folder: Path, entries: _Entries) -> list[Path]:
     """Return the saved models that lie directly in `folder`: files, or the folder itself where it is a SavedModel."""
-    if is_program_folder(folder):
+    if PROGRAM in entries.names and is_program_folder(folder):
         return [folder]
-    if (folder / _MLFLOW).is_file():
+    if _MLFLOW in entries.names and (folder / _MLFLOW).is_file():
         return _saved_by_mlflow(folder / _MLFLOW_DATA)
-    return [entry for entry in _entries(folder) if is_saved_model(entry) and entry.is_file()]
+    return entries.saved
 
 
 def _saved_by_mlflow(data: Path) -> list[Path]:
     """Return what MLflow keeps in the `data` folder of a Keras model: `model.keras`, `model.h5` or `model/`."""
-    return [one for one in _entries(data) if (is_saved_model(one) and one.is_file()) or is_program_folder(one)]
+    entries = _entries(data)
+    return sorted([*entries.saved, *filter(is_program_folder, entries.folders)])
 
 
 def _unreadable(folder: Path, error: OSError, *, name: str | None = None, version: int = 1) -> Source | None:
@@ -144,10 +159,23 @@ def _unreadable(folder: Path, error: OSError, *, name: str | None = None, versio
     return Source(name or folder.name, version, Saved(folder), Stamp(0, 0, 0), (), problem, is_unreadable=True)
 
 
-def _entries(folder: Path) -> list[Path]:
+def _entries(folder: Path) -> _Entries:
+    """List a folder; raises OSError where it cannot be read. Asks the disk nothing more of what is no model's."""
     # NOTE: os.scandir's order differs between machines; sorted, a clash is always reported the same way.
-    with os.scandir(folder) as entries:
-        return sorted(Path(entry.path) for entry in entries if not entry.name.startswith("."))
+    with os.scandir(folder) as listed:
+        entries = [entry for entry in listed if not entry.name.startswith(".")]
+    entries.sort(key=lambda entry: entry.name)
+    folders = [Path(entry.path) for entry in entries if _is_folder(entry)]
+    named = [Path(entry.path) for entry in entries if entry.name.lower().endswith(SUFFIXES)]
+    saved = [path for path in named if is_saved_model(path) and path.is_file()]
+    return _Entries(folders, saved, {entry.name for entry in entries})
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
 
 
 def _version_of(name: str) -> int | None:
@@ -157,7 +185,13 @@ def _version_of(name: str) -> int | None:
 
 
 def _source(
-    name: str, version: int, path: Path, sidecars: tuple[Path, ...], folders: tuple[Path, ...]
+    name: str,
+    version: int,
+    path: Path,
+    sidecars: tuple[Path, ...],
+    folders: tuple[Path, ...],
+    *,
+    golden: tuple[Path, ...] | None = None,
 ) -> Source | None:
     saved = saved_at(path)
     try:
@@ -165,7 +199,13 @@ def _source(
     except OSError:
         return None  # it went between the listing and the look
     problem = name_problem(name) or _access_problem(saved)
-    return Source(name, version, saved, stamp, sidecars, problem, folders=folders)
+    golden = tuple(folder / GOLDEN for folder in folders) if golden is None else golden
+    return Source(printable(name), version, saved, stamp, sidecars, problem, folders=folders, golden=golden)
+
+
+def printable(name: str) -> str:
+    """Return a file's name as it may go into a log or an answer: line ends, escapes and wrong UTF-8 are spelt out."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in name)
 
 
 def name_problem(name: str) -> str | None:
@@ -181,7 +221,8 @@ def name_problem(name: str) -> str | None:
 def _access_problem(saved: Saved) -> str | None:
     for name, path in saved.files.items():
         if not os.access(path, os.R_OK):
-            return f"{name} may not be read by the user that runs the server; allow it, for example with chmod a+r."
+            who = "the user that runs the server; allow it, for example with chmod a+r."
+            return f"{printable(name)} may not be read by {who}"
     return None
 
 
@@ -197,7 +238,7 @@ def _only_or_clash(claimants: list[Source]) -> Source:
     if len(claimants) == 1:
         return first
     shared = os.path.commonpath([one.path.parent for one in claimants])
-    files = ", ".join(str(one.path.relative_to(shared)) for one in claimants)
+    files = ", ".join(printable(str(one.path.relative_to(shared))) for one in claimants)
     problem = ModelClashError(
         f"{len(claimants)} saved files claim to be version {first.version} of {first.name!r} ({files}); "
         "leave one of them, or give each a version folder of its own."

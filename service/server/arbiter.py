@@ -12,6 +12,7 @@ from gunicorn.app.base import Application
 from gunicorn.http.errors import ParseException
 
 import service
+from service.log import gunicorn_logger
 from service.metrics.files import remove_counters
 from service.server.share import Loads
 from service.serving.live import LiveFile
@@ -64,6 +65,7 @@ class _Arbiter(Application):  # type: ignore[misc] # gunicorn has no types
         self.cfg.set("worker_class", worker_class(settings, self._loads))
         self.cfg.set("worker_connections", _most_connections())
         self.cfg.set("loglevel", settings.log_level)
+        self.cfg.set("logger_class", gunicorn_logger())
         self.cfg.set("proc_name", "convoy")
         self.cfg.set("when_ready", self._when_ready)
         self.cfg.set("child_exit", lambda _, worker: self._loads.leave(worker.age))

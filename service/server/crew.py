@@ -8,7 +8,7 @@ from typing import Any
 
 _NEWEST_SHARE = 0.2
 """Weight of the newest interval in the pace; those before it fade."""
-_Job = tuple[Callable[[Any], None], Any] | None
+_Job = tuple[Callable[[Any], object], Any] | None
 
 
 class Crew:
@@ -32,7 +32,7 @@ class Crew:
         """Return the seconds that a job given now may wait, at the pace at which those before it were done."""
         return self._pace * self._jobs.qsize()
 
-    def submit(self, job: Callable[[Any], None], what: Any) -> None:
+    def submit(self, job: Callable[[Any], object], what: Any) -> None:
         """Have `job(what)` run; it must not raise."""
         self._jobs.put((job, what))
 

@@ -71,7 +71,7 @@ class QueueWorker(ClientLoop):
             self._crew(conn).submit(self._work, conn)
 
     def is_full(self, conn: Connection) -> bool:
-        """Return whether as many requests wait as may, or so long that the next one would hardly come in time."""
+        """Return whether as many requests wait as may, or so long that the next would hardly come in time."""
         crew = self._crew(conn)
         return (
             crew.waiting >= self.settings.max_waiting or crew.expected_wait > _PATIENCE * self.settings.request_timeout

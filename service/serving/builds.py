@@ -4,9 +4,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from service.builder.process import BuildLimits, build_bundle
+from service.builder.process import BuildLimits, build_bundle, sweep_cache
 from service.errors import (
     BuilderBusyError,
     BuilderMissingError,
@@ -22,6 +22,12 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 300.0
 _Key = tuple[str, int]
+Record = Callable[[str, str, float], None]
+"""Told of each build: the model's name, how it ended (built, failed, interrupted) and its seconds."""
+
+
+def _unrecorded(model: str, result: str, seconds: float) -> None:
+    """Count nothing."""
 
 
 @dataclass(slots=True)
@@ -31,19 +37,35 @@ class _Job:
     step: str = "waiting for its turn"
     tries: int = 0
     not_before: float = 0.0
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    said: set[str] = field(default_factory=set)
+
+    def say(self, level: int, text: str) -> None:
+        """Log a line, each one once: another try has no news until it ends in another way."""
+        if text not in self.said:
+            log.log(level, "%s", text)
+        self.said.add(text)
 
 
 class Builds:
     """Builds what it is asked for in a thread of its own; each build is a child process."""
 
-    def __init__(self, store: BundleStore, *, limits: BuildLimits, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        store: BundleStore,
+        *,
+        limits: BuildLimits,
+        on_change: Callable[[], None],
+        record: Record = _unrecorded,
+    ) -> None:
         self._store = store
         self._limits = limits
         self._on_change = on_change
+        self._record = record
         self._jobs: dict[_Key, _Job] = {}
         self._undiagnosable: dict[tuple[str, str], str] = {}
         self._changed = threading.Condition()
-        self._cancelled = threading.Event()
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="builds", daemon=True)
 
     def request(self, source: Source, fingerprint: str) -> str:
@@ -52,6 +74,7 @@ class Builds:
         with self._changed:
             job = self._jobs.get(key)
             if job is None or job.fingerprint != fingerprint:
+                self._drop(key)
                 job = self._jobs[key] = _Job(source, fingerprint)
                 self._changed.notify_all()
             if self._thread.ident is None:
@@ -66,18 +89,30 @@ class Builds:
         """Forget what was asked for and is no longer on disk."""
         with self._changed:
             for key in set(self._jobs) - keys:
-                del self._jobs[key]
+                self._drop(key)
+
+    def _drop(self, key: _Key) -> None:
+        """Forget a job; where it is being built, that ends, since nobody wants the result."""
+        job = self._jobs.pop(key, None)
+        if job is not None:
+            job.cancelled.set()
+
+    def sweep(self) -> None:
+        """Clear away what killed builds left in the cache."""
+        sweep_cache(self._store)
 
     def stop(self) -> None:
         """End the build at work and start no other."""
-        self._cancelled.set()
+        self._stopping.set()
         with self._changed:
+            for key in list(self._jobs):
+                self._drop(key)
             self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join(timeout=5)
 
     def _run(self) -> None:
-        while not self._cancelled.is_set():
+        while not self._stopping.is_set():
             job = self._next()
             if job is not None:
                 self._build(job)
@@ -90,14 +125,15 @@ class Builds:
             due = [job for job in self._jobs.values() if job.not_before <= now]
             if due:
                 return min(due, key=lambda job: (job.tries, job.source.stamp.size))
-            if not self._cancelled.is_set():
+            if not self._stopping.is_set():
                 self._changed.wait(timeout=0.5 if self._jobs else None)
             return None
 
     def _build(self, job: _Job) -> None:
         name, version = job.source.name, job.source.version
-        log.info("building %s version %d (%d bytes)", name, version, job.source.stamp.size)
+        job.say(logging.INFO, f"building {name} version {version} ({job.source.stamp.size} bytes)")
         began = time.monotonic()
+        result = "failed"
         try:
             build_bundle(
                 job.source,
@@ -105,7 +141,7 @@ class Builds:
                 store=self._store,
                 limits=self._limits,
                 progress=lambda step: self._progress(job, step),
-                cancelled=self._cancelled,
+                cancelled=job.cancelled,
             )
         except (BuilderMissingError, SavedModelNotAllowedError) as error:
             self._undiagnosable[name, job.fingerprint] = error.message
@@ -114,17 +150,22 @@ class Builds:
             self._store.remember_diagnosis(name, job.fingerprint, error.message)
             self._forget(job)
         except (BuildInterruptedError, OSError) as error:
-            self._retry_later(job, str(error), is_busy=isinstance(error, BuilderBusyError))
+            result = "" if isinstance(error, BuilderBusyError) else "interrupted"
+            self._retry_later(job, str(error), is_busy=not result)
         except Exception:
             log.exception("building %s version %d failed in an unforeseen way", name, version)
+            result = "interrupted"
             self._retry_later(job, "The build failed in an unforeseen way.")
         else:
+            result = "built"
             log.info("built %s version %d in %.1f s", name, version, time.monotonic() - began)
             self._forget(job)
+        if result:
+            self._record(name, result, time.monotonic() - began)
 
     def _progress(self, job: _Job, step: str) -> None:
         job.step = step
-        log.info("%s version %d: %s", job.source.name, job.source.version, step)
+        job.say(logging.INFO, f"{job.source.name} version {job.source.version}: {step}")
 
     def _forget(self, job: _Job) -> None:
         with self._changed:
@@ -137,5 +178,5 @@ class Builds:
         job.tries += not is_busy
         job.not_before = time.monotonic() + pause
         job.step = f"{reason} Next try in {pause:.0f} s."
-        if not self._cancelled.is_set():
-            log.warning("%s version %d: %s", job.source.name, job.source.version, job.step)
+        if not job.cancelled.is_set():
+            job.say(logging.WARNING, f"{job.source.name} version {job.source.version}: {job.step}")

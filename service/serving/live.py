@@ -1,15 +1,11 @@
-"""Owns `live.json`: what is live, as the watcher says it and every worker of one server reads it.
+"""Owns `live.json`: what is live, as the watcher says it and every worker of one server reads it."""
 
-Replaced by rename, so that a reader sees one whole state or the other.
-"""
-
-import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from service.serving.shared_file import SharedFile, Stamp
 
 State = Literal["building", "live", "failed", "unloaded"]
 LIVE_FILE = "live.json"
@@ -40,18 +36,24 @@ class VersionState:
 class LiveView:
     """Everything the workers share: versions by model name, and whether the server has become ready.
 
-    `awaited` are the models that were there at start and still lack a live version.
+    `awaited` are the models that were there at start and still lack a live version. `labels` say by model name which
+    version each label stands for.
     """
 
     models: Mapping[str, dict[int, VersionState]] = field(default_factory=dict)
     ready: bool = False
     awaited: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    labels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def live_versions(self, name: str) -> list[int]:
         """Return the live versions of a model, highest first."""
         versions = self.models.get(name, {})
         return sorted((one for one, state in versions.items() if state.state == "live"), reverse=True)
+
+    def labels_of(self, name: str, version: int) -> list[str]:
+        """Return the labels of a version, sorted."""
+        return sorted(label for label, number in self.labels.get(name, {}).items() if number == version)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -64,6 +66,7 @@ class LiveView:
             "ready": self.ready,
             "awaited": list(self.awaited),
             "warnings": list(self.warnings),
+            "labels": {name: dict(labels) for name, labels in self.labels.items()},
         }
 
     @classmethod
@@ -73,37 +76,31 @@ class LiveView:
             name: {int(version): VersionState(**state) for version, state in versions.items()}
             for name, versions in data["models"].items()
         }
-        return cls(models, data["ready"], tuple(data["awaited"]), tuple(data["warnings"]))
+        return cls(models, data["ready"], tuple(data["awaited"]), tuple(data["warnings"]), data["labels"])
 
 
 class LiveFile:
     """Reads and replaces the one file in the runtime folder."""
 
     def __init__(self, runtime_dir: Path) -> None:
-        self._path = runtime_dir / LIVE_FILE
+        self._file = SharedFile(runtime_dir / LIVE_FILE)
 
-    def stamp(self) -> tuple[int, int] | None:
+    def stamp(self) -> Stamp:
         """Return what changes whenever the file is replaced; None where there is none yet."""
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            return None
-        return (status.st_ino, status.st_mtime_ns)
+        return self._file.stamp()
 
-    def read(self) -> LiveView:
-        """Return the view; an empty one where the watcher has written none yet."""
+    def read(self) -> LiveView | None:
+        """Return the view; None where the watcher has written none yet, or the file is damaged."""
+        data = self._file.read()
         try:
-            return LiveView.from_json(json.loads(self._path.read_text("utf-8")))
-        except FileNotFoundError:
-            return LiveView()
+            return None if data is None else LiveView.from_json(data)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return None
 
     def remove(self) -> None:
         """Remove the view, if there is one."""
-        self._path.unlink(missing_ok=True)
+        self._file.remove()
 
-    def write(self, view: LiveView) -> None:
-        """Replace the view."""
-        descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=".live-")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(view.to_json(), file)
-        Path(name).replace(self._path)
+    def write(self, view: LiveView) -> Stamp:
+        """Replace the view; return the stamp of the new one."""
+        return self._file.write(view.to_json())

@@ -7,14 +7,15 @@ class whatever it shows. Everything here is in the model's own numbers, after th
 
 import threading
 import time
-from typing import Literal
+from functools import lru_cache
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.base import Arrays
 from service.errors import DeadlineExceededError, RequestError
-from service.model.card import OutputCard
+from service.model.card import ModelCard, OutputCard
 from service.model.head import Head, to_class_values
 from service.model.input_card import InputCard
 from service.model.reach import ends_of
@@ -45,7 +46,7 @@ _TINY = 1e-7
 
 def polarity_of_picture(grey: Grey) -> Polarity | None:
     """Return which way round a picture is, (height, width) in 0..1; None where its border is no even ground."""
-    border = _border(grey)
+    border = grey.reshape(-1)[_border(*grey.shape)]
     ground = _ground(border)
     if np.count_nonzero(np.abs(border - ground) < _NEAR) < _SHARE * border.size:
         return None
@@ -57,16 +58,13 @@ def polarity_of_picture(grey: Grey) -> Polarity | None:
     return None
 
 
-def has_ground_of(grey: Grey, polarity: Polarity) -> bool:
-    """Return whether the border of a picture is as dark, or as light, as one of this polarity: a first, quick look."""
-    return (_ground(_border(grey)) < 0.5) == (polarity == "light on dark")
-
-
-def _border(grey: Grey) -> Grey:
-    """Return the outermost pixels, as wide as one of 28."""
-    wide = max(1, min(grey.shape) // 28)
-    sides = grey[wide:-wide]
-    return np.concatenate([one.ravel() for one in (grey[:wide], grey[-wide:], sides[:, :wide], sides[:, -wide:])])
+@lru_cache(maxsize=64)
+def _border(height: int, width: int) -> NDArray[np.intp]:
+    """Return the places of the outermost pixels, as wide as one of 28, in a picture's rows laid end to end."""
+    wide = max(1, min(height, width) // 28)
+    is_border = np.ones((height, width), bool)
+    is_border[wide:-wide, wide:-wide] = False
+    return np.flatnonzero(is_border)
 
 
 def _ground(border: Grey) -> float:
@@ -107,14 +105,10 @@ def learned_polarity(model: LiveModel) -> Polarity | None:
 
     Takes some 300 runs of the model, which a small one does in a fraction of a second; gives up on a slow one.
     """
-    card = model.card
-    if len(card.inputs) != 1 or len(card.outputs) != 1 or not is_asked(card.inputs[0]):
-        return None
-    output = card.outputs[0]
-    if output.classes is None or output.head == "scores":
+    if not is_asked(model.card):
         return None
     try:
-        return polarity_of_answers(_told(model, card.inputs[0], output))
+        return polarity_of_answers(_told(model, model.card.inputs[0], model.card.outputs[0]))
     except (DeadlineExceededError, RequestError):
         return None
 
@@ -134,8 +128,15 @@ def _told(model: LiveModel, taken: InputCard, output: OutputCard) -> list[tuple[
     return told
 
 
-def is_asked(card: InputCard) -> bool:
-    """Return whether an input may have a polarity: small grey pictures, scaled alike whatever they show."""
+def is_asked(card: ModelCard) -> bool:
+    """Return whether a model may have a polarity: of one input that may have one, and of one output with classes."""
+    if len(card.inputs) != 1 or len(card.outputs) != 1:
+        return False
+    return _is_grey(card.inputs[0]) and card.outputs[0].classes is not None and card.outputs[0].head != "scores"
+
+
+def _is_grey(card: InputCard) -> bool:
+    """Return whether an input takes small grey pictures, scaled alike whatever they show."""
     recipe, layout = card.recipe, card.layout
     if recipe is None or layout is None or layout.channels != 1 or not card.spec.dtype.startswith("float"):
         return False
@@ -164,17 +165,23 @@ def _fed(grey: Grey, card: InputCard) -> Arrays:
     return {card.spec.name: np.ascontiguousarray(np.expand_dims(values, axis))}
 
 
-def _seen(array: NDArray[np.generic], card: InputCard) -> Grey:
-    """Return one input as the model takes it, no batch axis, as (height, width) in 0..1: what `_fed` undoes."""
+def _has_ground_of(border: NDArray[Any], card: InputCard, polarity: Polarity) -> bool:
+    """Return whether a border in a model's numbers is as dark, or as light, as one of this polarity.
+
+    That is whether half of it is: what `_ground` of it in 0..1 would say, in a tenth of the time.
+    """
     assert card.recipe is not None
-    assert card.layout is not None
     dark, light = ends_of(card.recipe.scale)
-    grey = (array.astype(np.float32) - dark) / (light - dark)
-    if card.layout.is_flat:
-        return grey.reshape(_sides(card))
-    if not card.layout.has_channel_axis:
-        return grey
-    return grey[0] if card.layout.order == "channels_first" else grey[..., 0]
+    middle = (dark + light) / 2
+    is_darker = border < middle if dark < light else border > middle
+    return bool(2 * np.count_nonzero(is_darker) >= border.size) == (polarity == "light on dark")
+
+
+def _grey(values: NDArray[np.generic], card: InputCard) -> Grey:
+    """Return a model's numbers in 0..1, in the shape they have: what `_fed` undoes."""
+    assert card.recipe is not None
+    dark, light = ends_of(card.recipe.scale)
+    return (values.astype(np.float32) - dark) / (light - dark)
 
 
 class LearnedPolarity:
@@ -189,9 +196,10 @@ class LearnedPolarity:
         """Return it where the model was asked already and told."""
         return self._found[0] if self._found else None
 
-    @property
-    def is_none(self) -> bool:
-        """Return whether the model was asked already and did not tell."""
+    def has_none(self, model: LiveModel) -> bool:
+        """Return whether the model was asked already and did not tell, or is one that is not asked."""
+        if self._found is None and not is_asked(model.card):
+            self._found = (None,)
         return self._found == (None,)
 
     def of(self, model: LiveModel) -> Polarity | None:
@@ -209,21 +217,22 @@ def polarity_warnings(batch: NDArray[np.generic], model: LiveModel, learned: Lea
 
     `learned` is the one that belongs to `model`, and is asked only where a picture shows a way round.
     """
-    card = model.card.inputs[0]
-    if len(model.card.inputs) != 1 or learned.is_none or not is_asked(card):
+    if learned.has_none(model):
         return [None] * len(batch)
-    return [_warning(_seen(one, card), model, learned) for one in batch]
+    return [_warning(one.reshape(-1), model, learned) for one in batch]
 
 
-def _warning(grey: Grey, model: LiveModel, learned: LearnedPolarity) -> str | None:
-    if learned.known is not None and has_ground_of(grey, learned.known):
+def _warning(values: NDArray[Any], model: LiveModel, learned: LearnedPolarity) -> str | None:
+    """Return the warning for one picture in the model's numbers, (height * width,): all forms lay it out alike."""
+    card = model.card.inputs[0]
+    sides = _sides(card)
+    if learned.known is not None and _has_ground_of(values[_border(*sides)], card, learned.known):
         return None  # as nearly every picture is, which is seen at a glance
-    shown = polarity_of_picture(grey)
+    shown = polarity_of_picture(_grey(values, card).reshape(sides))
     known = learned.of(model) if shown is not None else None
     if known is None or shown == known:
         return None
-    recipe = model.card.inputs[0].recipe
-    return warning_of(known, is_inverted=recipe is not None and recipe.invert)
+    return warning_of(known, is_inverted=card.recipe is not None and card.recipe.invert)
 
 
 def warning_of(learned: Polarity, *, is_inverted: bool) -> str:

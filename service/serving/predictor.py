@@ -1,11 +1,9 @@
 """Owns the use case: examples in, answers out, through the recipe, the engine and the head."""
 
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import RequestError, TooLargeError
@@ -13,14 +11,14 @@ from service.image.decode import ImageLimits
 from service.model.card import OutputCard
 from service.model.head import Answer, PlainNumbers, as_numbers, interpret
 from service.serving.admission import check_deadline
-from service.serving.examples import Example, Origin, Picture, Prediction, Result, Timings
+from service.serving.examples import Example, Origin, Picture, Prediction, Result
+from service.serving.gathering import Batch, Gathering
 from service.serving.live_model import LiveModel
 from service.serving.polarity_watch import PolarityWatch
-from service.serving.preparation import Prepared, filename_of, prepare
-from service.serving.statistics import Recorder, recorded
+from service.serving.predicted import predicted_in_answers
+from service.serving.preparation import Prepared, filename_of
+from service.serving.statistics import Account, Recorder, recorded
 
-GATHERED_BYTES = 64 * 2**20
-"""Decoded pictures held at a time; a request with more is answered in several runs."""
 ROWS = 1024
 """Examples whose answers are made between two looks at the clock."""
 MAP_ROWS = 8
@@ -35,7 +33,7 @@ class Predictor:
         self._limits = limits
         self._max_examples = max_examples
         self._recorder = recorder
-        self._polarity = PolarityWatch()
+        self.polarity = PolarityWatch()
 
     def predict(self, model: LiveModel, examples: Iterable[Example], *, top_k: int, deadline: float) -> Result:
         """Answer each example; one that cannot be answered carries its error and the others are answered.
@@ -43,18 +41,20 @@ class Predictor:
         `top_k` ranks that many classes; `deadline` is a `time.monotonic()` value. Raises DeadlineExceededError, and
         TooLargeError where the request holds more than `max_examples` examples.
         """
-        run = _Run(model, self._limits, self._max_examples, top_k, deadline, self._polarity)
-        with recorded(self._recorder, model.key) as record:
+        account = Account(model.key)
+        run = _Run(model, self._limits, self._max_examples, top_k, deadline, self.polarity, account)
+        with recorded(self._recorder, account):
             for example in examples:
                 run.add(example)
-            run.flush()
-            result = Result(model.card, tuple(run.predictions), run.timings)
-            record(result.answered, result.timings)
+            run.gathering.flush()
+            result = Result(model.card, tuple(run.predictions), account.timings)
+            account.examples = result.answered
+            account.predicted = predicted_in_answers(result.predictions)
         return result
 
 
 class _Run:
-    """One request on its way: prepares example after example, runs a batch whenever enough have gathered."""
+    """One request on its way: prepares example after example, answers a batch whenever enough have gathered."""
 
     def __init__(
         self,
@@ -64,60 +64,43 @@ class _Run:
         top_k: int,
         deadline: float,
         polarity: PolarityWatch,
+        account: Account,
     ) -> None:
-        self.timings = Timings()
         self.predictions: list[Prediction] = []
+        self.gathering = Gathering(model, self._run, account, max_examples=max_examples, deadline=deadline)
         self._model = model
         self._limits = limits
-        self._room = max_examples
         self._maps = [one.spec.name for one in model.card.outputs if one.classes is None]
         self._map_numbers = 0
         self._top_k = top_k
         self._deadline = deadline
         self._polarity = polarity
-        self._gathered: list[Prepared] = []
-        self._held = 0
 
     def add(self, example: Example) -> None:
         """Prepare an example; answers come in the order in which examples are added."""
-        check_deadline(self._deadline)
-        began = time.monotonic()
         try:
-            prepared = self._watched(prepare(example, self._model.card, limits=self._limits), example)
+            prepared = self.gathering.prepared(
+                example, self._limits, check=lambda prepared: self._watched(prepared, example)
+            )
         except RequestError as error:
-            self.flush()
-            self.predictions.append(Prediction(Origin(filename_of(example)), error=error))
+            self.gathering.flush()
+            self._reject(error, Origin(filename_of(example)))
             return
-        finally:
-            self.timings.decode += time.monotonic() - began
-        self._take_room(prepared.count)
-        self._gather(prepared)
+        self.gathering.take(prepared)
 
-    def flush(self) -> None:
-        """Answer what has gathered."""
-        gathered, self._gathered, self._held = self._gathered, [], 0
-        if not gathered:
-            return
-        batch = {name: _stacked([one.arrays[name] for one in gathered]) for name in gathered[0].arrays}
+    def _run(self, batch: Batch, gathered: Sequence[Prepared]) -> None:
         sources = [one for one in gathered for _ in range(one.count)]
         step = MAP_ROWS if self._maps else ROWS
         for start in range(0, len(sources), step):
             rows = {name: array[start : start + step] for name, array in batch.items()}
             self._answer(rows, sources[start : start + step])
 
-    def _gather(self, prepared: Prepared) -> None:
-        if self._gathered and self._gathered[0].shapes != prepared.shapes:
-            self.flush()
-        self._gathered.append(prepared)
-        self._held += prepared.nbytes
-        if self._held > GATHERED_BYTES:
-            self.flush()
-
-    def _answer(self, rows: Mapping[str, NDArray[Any]], sources: list[Prepared]) -> None:
+    def _answer(self, rows: Batch, sources: list[Prepared]) -> None:
         try:
-            outputs = self._infer(rows)
+            outputs = self.gathering.run(rows)
         except RequestError as error:  # a size that the model cannot run on: no fault of the other examples
-            self.predictions += [Prediction(source.origin, error=error) for source in sources]
+            for source in sources:
+                self._reject(error, source.origin)
             return
         self._take_map_numbers(outputs)
         by_output = {
@@ -128,12 +111,9 @@ class _Run:
             self.predictions.append(Prediction(source.origin, answers, source.warnings))
         check_deadline(self._deadline)
 
-    def _infer(self, rows: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        began = time.monotonic()
-        outputs, waited = self._model.run(rows, deadline=self._deadline)
-        self.timings.wait += waited
-        self.timings.infer += time.monotonic() - began - waited
-        return outputs
+    def _reject(self, error: RequestError, origin: Origin) -> None:
+        self.gathering.account.rejected.append(error)
+        self.predictions.append(Prediction(origin, error=error))
 
     def _watched(self, prepared: Prepared, example: Example) -> Prepared:
         """Return a picture's inputs with a warning where it is dark on light and the model learned light on dark."""
@@ -142,11 +122,6 @@ class _Run:
         (warning,) = self._polarity.warnings(next(iter(prepared.arrays.values())), self._model)
         return prepared if warning is None else replace(prepared, warnings=(*prepared.warnings, warning))
 
-    def _take_room(self, count: int) -> None:
-        self._room -= count
-        if self._room < 0:
-            raise TooLargeError("The request holds more examples than are taken at a time; send fewer per request.")
-
     def _take_map_numbers(self, outputs: Mapping[str, NDArray[Any]]) -> None:
         """Raise TooLargeError where the maps before these were enough; the first ones are answered, however large."""
         if self._map_numbers > MAP_NUMBERS:
@@ -154,10 +129,6 @@ class _Run:
                 f"The answers hold more than {MAP_NUMBERS:,} numbers in all; send fewer examples per request."
             )
         self._map_numbers += sum(outputs[name].size for name in self._maps)
-
-
-def _stacked(arrays: list[NDArray[Any]]) -> NDArray[Any]:
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _answers(rows: NDArray[Any], output: OutputCard, top_k: int) -> list[Answer] | list[PlainNumbers]:

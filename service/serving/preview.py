@@ -2,23 +2,24 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.errors import RequestError
+from service.errors import MisfitError, RequestError
 from service.image.account import conversions
 from service.image.decode import ImageLimits
 from service.image.pipeline import decode_picture, finish, fit_pixels
 from service.image.reshape import numbers_to_batch, range_warning
 from service.image.unscale import to_picture, to_planes
-from service.model.card import ModelCard
 from service.model.input_card import InputCard
 from service.serving.admission import check_deadline
 from service.serving.examples import Example, Numbers, Origin, Picture
+from service.serving.live_model import LiveModel
+from service.serving.polarity_watch import PolarityWatch
 from service.serving.preparation import check_counts, check_names, check_takes_pictures, filename_of, part_for
 
 
@@ -65,6 +66,14 @@ class Preview:
     origin: Origin
     inputs: Mapping[str, SeenInput]
 
+    def input(self, name: str | None) -> SeenInput:
+        """Return the input of that name, the first where None; raises MisfitError where there is none of that name."""
+        if name is None:
+            return next(iter(self.inputs.values()))
+        if name not in self.inputs:
+            raise MisfitError(f"There is no input {name!r}; this model has {', '.join(self.inputs)}.")
+        return self.inputs[name]
+
 
 @dataclass(frozen=True, slots=True)
 class Failed:
@@ -77,14 +86,16 @@ class Failed:
 class Previewer:
     """Shows what models are given."""
 
-    def __init__(self, *, limits: ImageLimits) -> None:
+    def __init__(self, *, limits: ImageLimits, polarity: PolarityWatch) -> None:
         self._limits = limits
+        self._polarity = polarity
 
-    def preview(self, example: Example, card: ModelCard) -> Preview:
-        """Return what the model of `card` is given for an example; of a batch of numbers, for the first.
+    def preview(self, example: Example, model: LiveModel) -> Preview:
+        """Return what a model is given for an example; of a batch of numbers, for the first, with a warning.
 
         Raises RequestError as a prediction would.
         """
+        card = model.card
         check_names(example, card)
         origin = Origin(filename_of(example))
         seen: dict[str, SeenInput] = {}
@@ -92,23 +103,28 @@ class Previewer:
         for one in card.inputs:
             part = part_for(example, one)
             if isinstance(part, Picture):
-                seen[one.spec.name], origin = _of_picture(part, one, self._limits)
+                found, origin = _of_picture(part, one, self._limits)
+                seen[one.spec.name] = self._watched(found, model)
             else:
-                seen[one.spec.name] = _of_numbers(part, one)
-                counts[one.spec.name] = len(numbers_to_batch(part.array, one.spec, one.layout))
+                seen[one.spec.name], counts[one.spec.name] = _of_numbers(part, one)
         check_counts(counts)
         return Preview(origin, seen)
 
-    def tried(self, example: Example, card: ModelCard, *, deadline: float) -> Preview | Failed:
+    def tried(self, example: Example, model: LiveModel, *, deadline: float) -> Preview | Failed:
         """Return what `preview` does, or the error of an example that cannot be shown.
 
         Raises DeadlineExceededError where `deadline`, a `time.monotonic()` value, has passed.
         """
         check_deadline(deadline)
         try:
-            return self.preview(example, card)
+            return self.preview(example, model)
         except RequestError as error:
             return Failed(Origin(filename_of(example)), error)
+
+    def _watched(self, seen: SeenInput, model: LiveModel) -> SeenInput:
+        """Return a picture as it is seen, with the warning that its prediction has where it is the other way round."""
+        (warning,) = self._polarity.warnings(seen.array[np.newaxis], model)
+        return seen if warning is None else replace(seen, warnings=(*seen.warnings, warning))
 
 
 def _of_picture(picture: Picture, card: InputCard, limits: ImageLimits) -> tuple[SeenInput, Origin]:
@@ -126,16 +142,16 @@ def _of_picture(picture: Picture, card: InputCard, limits: ImageLimits) -> tuple
     return seen, Origin(picture.filename, decoded.format, decoded.size)
 
 
-def _of_numbers(numbers: Numbers, card: InputCard) -> SeenInput:
+def _of_numbers(numbers: Numbers, card: InputCard) -> tuple[SeenInput, int]:
+    """Return the first example of posted numbers as it is seen, and how many there are."""
     batch = numbers_to_batch(numbers.array, card.spec, card.layout)
-    warning = range_warning(batch, card.recipe)
-    warnings = (warning,) if warning else ()
-    array = batch[0]
-    steps = ("numbers are given to the model as they came",)
+    alone = f"The first of {len(batch)} examples is shown." if len(batch) > 1 else None
+    warnings = tuple(filter(None, (range_warning(batch, card.recipe), alone)))
+    seen = SeenInput(batch[0], None, None, ("numbers are given to the model as they came",), warnings)
     if card.layout is None or card.recipe is None:
-        return SeenInput(array, None, None, steps, warnings)
-    planes = to_planes(array, card.layout, size=_size(array, card))
-    return SeenInput(array, planes, to_picture(planes, card.recipe), steps, warnings)
+        return seen, len(batch)
+    planes = to_planes(seen.array, card.layout, size=_size(seen.array, card))
+    return replace(seen, planes=planes, picture=to_picture(planes, card.recipe)), len(batch)
 
 
 def _size(array: NDArray[Any], card: InputCard) -> tuple[int, int]:

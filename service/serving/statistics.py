@@ -1,40 +1,50 @@
-"""Owns the counters of what was answered, over all workers of a server: a file of integers each, summed on demand.
+"""Owns what is noted of each request to a model, and the sums over all workers that the statistics extension gives."""
 
-A worker adds to its own file alone, which is mapped into memory; whoever asks reads all of them. The files of workers
-that have ended stay, so that nothing counted is lost while the server lives.
-"""
-
-import json
 import logging
-import mmap
-import os
-import shutil
-import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from service.errors import (
+    MalformedBodyError,
+    MisfitError,
+    RequestError,
+    TooLargeError,
+    UndecodableImageError,
+    UnsupportedBodyError,
+)
+from service.metrics import kinds
+from service.metrics.counters import Counters
+from service.metrics.kinds import Change, to_ns
 from service.serving.examples import Timings
+from service.serving.live_model import CHUNK
+from service.serving.predicted import Predicted
 
 log = logging.getLogger(__name__)
 
-_FOLDER = "statistics"
-_ROWS = 512
-_NANOSECONDS = 1_000_000_000
+CLASSES = 100
+"""Classes of a model that are counted one by one; those behind them are counted together, as `other`."""
+OTHER = "other"
+_LONGEST_LABEL = 100
+_REASONS: dict[type[RequestError], str] = {
+    MalformedBodyError: "malformed",
+    MisfitError: "misfit",
+    TooLargeError: "too_large",
+    UndecodableImageError: "undecodable",
+    UnsupportedBodyError: "unsupported",
+}
+"""How an error of an example is called where it is counted."""
+Key = tuple[str, int]
+"""A model's name and version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What was answered: requests, rows, and nanoseconds spent in each stage; `last` in milliseconds since 1970.
 
-    `examples` counts rows of successful requests, `executions` requests that ran the engine.
+    `examples` counts rows of successful requests, `executions` runs of the engine for them.
     """
 
     successes: int = 0
@@ -49,130 +59,125 @@ class Counts:
     last: int = 0
 
 
-_NAMES = tuple(one.name for one in fields(Counts))
-_PLACES = {name: place for place, name in enumerate(_NAMES)}
-_LAST = _PLACES["last"]
-_BYTES = 8
-Key = tuple[str, int]
-"""A model's name and version."""
+@dataclass(slots=True)
+class Account:
+    """What became of one request to a model: `examples` are its answered rows, none where it failed.
+
+    `batches` has the rows of each batch that was run, `rejected` the errors of examples that could not be answered,
+    `seconds` is what it took in all, and `ended` when that was, on `time.monotonic()`.
+    """
+
+    key: Key
+    timings: Timings = field(default_factory=Timings)
+    examples: int = 0
+    batches: list[int] = field(default_factory=list)
+    rejected: list[RequestError] = field(default_factory=list)
+    predicted: Iterable[Predicted] = ()
+    seconds: float = 0.0
+    ended: float = 0.0
 
 
 class Recorder(Protocol):
     """Whoever wants to know of every request that reached a model."""
 
-    def succeeded(self, key: Key, timings: Timings, *, examples: int, seconds: float) -> None:
-        """Take note of an answered request of `examples` rows that took `seconds` in all."""
-
-    def failed(self, key: Key, *, seconds: float) -> None:
-        """Take note of a request that could not be answered."""
+    def record(self, account: Account) -> None:
+        """Take note of a request that was answered or has failed."""
 
 
 @contextmanager
-def recorded(recorder: Recorder | None, key: Key) -> Iterator[Callable[[int, Timings], None]]:
-    """Tell `recorder` of a request: answered where the block calls what it gets with rows and timings, else failed."""
+def recorded(recorder: Recorder | None, account: Account) -> Iterator[None]:
+    """Time the request that the block answers, and tell `recorder` of it; what goes wrong there is logged alone."""
     began = time.monotonic()
-    answered: list[tuple[int, Timings]] = []
     try:
-        yield lambda examples, timings: answered.append((examples, timings))
+        yield
     finally:
+        account.ended = time.monotonic()
+        account.seconds = account.ended - began
         if recorder is not None:
-            _tell(recorder, key, answered, time.monotonic() - began)
+            _tell(recorder, account)
 
 
-def _tell(recorder: Recorder, key: Key, answered: list[tuple[int, Timings]], seconds: float) -> None:
-    if not answered or not answered[0][0]:
-        recorder.failed(key, seconds=seconds)
-        return
-    examples, timings = answered[0]
-    recorder.succeeded(key, timings, examples=examples, seconds=seconds)
-
-
-def remove_statistics(runtime_dir: Path) -> None:
-    """Remove what an earlier server counted."""
-    shutil.rmtree(runtime_dir / _FOLDER, ignore_errors=True)
+def _tell(recorder: Recorder, account: Account) -> None:
+    try:
+        recorder.record(account)
+    except Exception:
+        log.exception("a request to %s version %d could not be counted", *account.key)
 
 
 class Statistics:
-    """The counters of one worker, and the sums over all of them."""
+    """Counts what a worker's models are asked, and adds it up over all workers."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / _FOLDER
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._stem = f"{os.getpid()}-{time.time_ns()}"
-        self._lock = threading.Lock()
-        self._rows: dict[Key, int] = {}
-        self._numbers = _mapped(self._folder / f"{self._stem}.bin")
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
 
-    def succeeded(self, key: Key, timings: Timings, *, examples: int, seconds: float) -> None:
-        """Count an answered request of `examples` rows that took `seconds` in all."""
-        self._add(
-            key,
-            successes=1,
-            examples=examples,
-            executions=1,
-            queue_ns=_ns(timings.wait),
-            input_ns=_ns(timings.decode),
-            infer_ns=_ns(timings.infer),
-            total_ns=_ns(seconds),
-        )
+    def record(self, account: Account) -> None:
+        """Count a request that was answered or has failed."""
+        labels = _labels(account.key)
+        changes = _answered(account) if account.examples else _failed(account)
+        self._counters.add(kinds.MODEL, labels, changes, at_ms=time.time_ns() // 1_000_000)
+        for error in account.rejected:
+            self._counters.add(kinds.REJECTED, (*labels, _REASONS.get(type(error), OTHER)), ((0, 1),))
+        for one in account.predicted:
+            self._count_class(labels, one)
 
-    def failed(self, key: Key, *, seconds: float) -> None:
-        """Count a request that could not be answered."""
-        self._add(key, failures=1, failure_ns=_ns(seconds))
-
-    def _add(self, key: Key, **amounts: int) -> None:
-        with self._lock:
-            try:
-                row = self._row(key)
-            except OSError as error:  # a full disk: the answer is worth more than its count
-                log.error("what is answered cannot be counted: %s", error.strerror)
-                return
-            if row is None:
-                return
-            start = row * len(_NAMES)
-            for name, amount in amounts.items():
-                self._numbers[start + _PLACES[name]] += amount
-            self._numbers[start + _LAST] = time.time_ns() // 1_000_000
-
-    def _row(self, key: Key) -> int | None:
-        """Return the row of a model, a new one where it has none; None where all are taken."""
-        if key not in self._rows and len(self._rows) < _ROWS:
-            listed = self._folder / f"{self._stem}.json"
-            fresh = listed.with_suffix(".new")
-            fresh.write_text(json.dumps([*self._rows, key]), encoding="utf-8")
-            fresh.replace(listed)
-            self._rows[key] = len(self._rows)
-        return self._rows.get(key)
+    def rendered(self, key: Key, seconds: float) -> None:
+        """Count how long it took to write an answer, once its predictions were there."""
+        self._counters.add(kinds.MODEL, _labels(key), kinds.RENDER.observed(to_ns(seconds)))
 
     def totals(self) -> dict[Key, Counts]:
         """Return the sums over all workers, of those that have ended too."""
-        found: dict[Key, list[NDArray[np.int64]]] = defaultdict(list)
-        for listed in sorted(self._folder.glob("*.json")):
-            for key, row in _read(listed):
-                found[key].append(row)
-        return {key: _summed(np.stack(rows)) for key, rows in found.items()}
+        rows = self._counters.totals(kinds.MODEL)
+        return {(name, int(version)): _counts(row) for (name, version), row in rows.items()}
+
+    def _count_class(self, labels: tuple[str, str], one: Predicted) -> None:
+        name = (str(one.index), one.label[:_LONGEST_LABEL]) if one.index < CLASSES else (OTHER, OTHER)
+        changes: tuple[Change, ...] = ((0, 1),)
+        if one.confidence is not None:
+            changes += kinds.CONFIDENCE.observed(round(one.confidence * kinds.CONFIDENCE.scale))
+        self._counters.add(kinds.CLASS, (*labels, one.output, *name), changes)
 
 
-def _ns(seconds: float) -> int:
-    return int(seconds * _NANOSECONDS)
+def _labels(key: Key) -> tuple[str, str]:
+    name, version = key
+    return name, str(version)
 
 
-def _mapped(path: Path) -> memoryview:
-    size = _ROWS * len(_NAMES) * _BYTES
-    with path.open("w+b") as file:
-        os.posix_fallocate(file.fileno(), 0, size)  # a disk that fills later must not end the worker
-        mapped = mmap.mmap(file.fileno(), size)
-    return memoryview(mapped).cast("q")
+def _failed(account: Account) -> list[Change]:
+    return [(kinds.FAILURES, 1), (kinds.FAILURE_NS, to_ns(account.seconds))]
 
 
-def _read(listed: Path) -> Iterator[tuple[Key, NDArray[np.int64]]]:
-    keys = json.loads(listed.read_text(encoding="utf-8"))
-    count = len(keys) * len(_NAMES)
-    rows = np.fromfile(listed.with_suffix(".bin"), np.int64, count=count).reshape(-1, len(_NAMES))
-    yield from (((name, version), row) for (name, version), row in zip(keys, rows, strict=True))
+def _answered(account: Account) -> list[Change]:
+    timings = account.timings
+    changes = [
+        (kinds.SUCCESSES, 1),
+        (kinds.EXAMPLES, account.examples),
+        (kinds.SUCCESS_NS, to_ns(account.seconds)),
+        *kinds.DECODE.observed(to_ns(timings.decode)),
+        *kinds.QUEUE.observed(to_ns(timings.wait)),
+        *kinds.INFER.observed(to_ns(timings.infer)),
+    ]
+    for rows in account.batches:
+        changes += _runs(rows)
+    return changes
 
 
-def _summed(rows: NDArray[np.int64]) -> Counts:
-    totals = rows.sum(axis=0)
-    totals[_LAST] = rows[:, _LAST].max()
-    return Counts(*map(int, totals))
+def _runs(rows: int) -> tuple[Change, ...]:
+    """Return what a batch of so many rows adds: the engine is given CHUNK of them at a time."""
+    whole, rest = divmod(rows, CHUNK)
+    changes = kinds.BATCH.observed(CHUNK, times=whole) if whole else ()
+    return changes + kinds.BATCH.observed(rest) if rest else changes
+
+
+def _counts(row: tuple[int, ...]) -> Counts:
+    return Counts(
+        successes=row[kinds.SUCCESSES],
+        failures=row[kinds.FAILURES],
+        examples=row[kinds.EXAMPLES],
+        executions=kinds.BATCH.count(row),
+        failure_ns=row[kinds.FAILURE_NS],
+        queue_ns=kinds.QUEUE.sum(row),
+        input_ns=kinds.DECODE.sum(row),
+        infer_ns=kinds.INFER.sum(row),
+        total_ns=row[kinds.SUCCESS_NS],
+        last=row[kinds.LAST],
+    )

@@ -4,13 +4,13 @@ An unload stays until a load, whatever happens to the model's files; it ends wit
 """
 
 import fcntl
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from service.serving.live import LiveView, VersionState
+from service.serving.shared_file import SharedFile, Stamp
 
 _FILE = "unloaded.json"
 _LOCK = "unloaded.lock"
@@ -20,48 +20,36 @@ class UnloadedModels:
     """The names of the models that are not to be served though they could be."""
 
     def __init__(self, runtime_dir: Path) -> None:
-        self._path = runtime_dir / _FILE
+        self._file = SharedFile(runtime_dir / _FILE)
         self._lock = runtime_dir / _LOCK
 
-    def stamp(self) -> tuple[int, int] | None:
+    def stamp(self) -> Stamp:
         """Return what changes whenever the file is replaced; None where nothing was ever unloaded."""
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            return None
-        return (status.st_ino, status.st_mtime_ns)
+        return self._file.stamp()
 
     def names(self) -> frozenset[str]:
         """Return the names as they are now."""
-        try:
-            return frozenset(json.loads(self._path.read_text("utf-8")))
-        except FileNotFoundError:
-            return frozenset()
+        return frozenset(self._file.read() or ())
 
     def remove(self) -> None:
         """Forget every unload."""
-        self._path.unlink(missing_ok=True)
+        self._file.remove()
 
     def unload(self, name: str) -> None:
         """Have a model no longer served."""
         with self._locked():
-            self._write(self.names() | {name})
+            self._file.write(sorted(self.names() | {name}))
 
     def load(self, name: str) -> None:
         """Have a model served again."""
         with self._locked():
-            self._write(self.names() - {name})
+            self._file.write(sorted(self.names() - {name}))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with self._lock.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-    def _write(self, names: frozenset[str]) -> None:
-        fresh = self._path.with_suffix(".new")
-        fresh.write_text(json.dumps(sorted(names)), encoding="utf-8")
-        fresh.replace(self._path)
 
 
 def without(view: LiveView, names: frozenset[str]) -> LiveView:

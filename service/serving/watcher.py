@@ -1,16 +1,19 @@
 """Owns keeping `live.json` in step with the models folder: finds sources, and decides which versions are live."""
 
+import errno
 import logging
 import time
 from pathlib import Path
 
-from service.model.sidecar import ServePolicy
+from service.image.decode import ImageLimits
+from service.model.sidecar import VersionPolicy
 from service.repository.bundles import BundleStore
 from service.repository.sources import Source, find_sources
 from service.serving.appraisal import Appraiser, policy_of
 from service.serving.builds import Builds
 from service.serving.live import LiveFile, LiveView, VersionState
-from service.serving.policy import chosen_versions
+from service.serving.policy import chosen_versions, label_warnings, none_listed, settled_labels, wanted_by_labels
+from service.serving.supply import Supply
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,8 @@ class Watcher:
         store: BundleStore,
         live_file: LiveFile,
         builds: Builds,
+        supply: Supply,
+        limits: ImageLimits,
         ready: str = "all",
         prune_days: float = 30.0,
     ) -> None:
@@ -38,34 +43,51 @@ class Watcher:
         self._ready_rule = ready
         self._prune_days = prune_days
         self._last_prune = 0.0
-        self._view = live_file.read()
-        self._first = live_file.stamp() is None
+        written = live_file.read()
+        self._view = written or LiveView()
+        self._first = written is None
+        self._stamp = live_file.stamp()
         self._root_identity = _identity(models_dir)
-        self._appraiser = Appraiser(store, builds)
-        self._policies: dict[str, tuple[ServePolicy, tuple[int, ...]]] = {}
+        self._is_folder = not models_dir.is_file()
+        self._supply = supply
+        self._appraiser = Appraiser(store, builds, supply=supply, limits=limits)
+        self._policies: dict[str, VersionPolicy] = {}
 
     def look(self) -> None:
         """Take one look at the folder, start what builds it calls for, and write the view if it changed."""
+        lock_problems = self._supply.look()
         sources, warnings = self._sources()
         models = self._models(sources) if sources is not None else dict(self._view.models)
-        view = self._judged(models, warnings)
-        if view != self._view or self._file.stamp() is None:
-            _log_changes(self._view, view)
-            self._file.write(view)
-            self._view = view
+        view = self._judged(models, [*lock_problems, *warnings])
+        if view != self._view or self._file.stamp() != self._stamp or self._stamp is None:
+            self._write(view)
         self._first = False
         self._prune()
+
+    def _write(self, view: LiveView) -> None:
+        if self._file.stamp() != self._stamp:
+            log.warning("live.json in the runtime folder was removed or changed by somebody else; it is written again")
+        _log_changes(self._view, view)
+        self._view = view
+        self._stamp = None  # where it cannot be written, the next look tries again
+        self._stamp = self._file.write(view)
 
     def _sources(self) -> tuple[list[Source] | None, list[str]]:
         """Return the sources, or None where the folder vanished or emptied at once: then everything stays."""
         try:
-            sources = find_sources(self._root)
+            sources = self._found()
         except OSError as error:
             return None, [f"The models folder cannot be read ({error.strerror}); what was live stays live."]
         if not sources and self._emptied_at_once():
             return None, ["The models folder is empty all at once; what was live stays live."]
         self._root_identity = _identity(self._root)
         return sources, [] if sources else ["The models folder holds no saved model; drop one into it."]
+
+    def _found(self) -> list[Source]:
+        if self._is_folder and not self._root.is_dir():
+            self._root.stat()  # raises where it is gone
+            raise NotADirectoryError(errno.ENOTDIR, "it is a file now")
+        return find_sources(self._root)
 
     def _emptied_at_once(self) -> bool:
         """Return whether all of several models went in one look, or the folder is another one (an unmount)."""
@@ -94,35 +116,49 @@ class Watcher:
 
     def _versions(self, name: str, sources: dict[int, Source], before: _Versions) -> _Versions:
         """Decide the state of each version, highest first, until the serving policy is content."""
-        serve, labelled = self._policy(name, sources[max(sources)], before)
+        policy = self._policy(name, sources[max(sources)], before)
+        versions = sorted(sources, reverse=True)
         chosen = chosen_versions(
-            sorted(sources, reverse=True),
-            serve=serve,
-            labelled=labelled,
+            versions,
+            serve=policy.serve,
+            labelled=wanted_by_labels(policy.labels, self._view.labels.get(name, {})),
             state_of=lambda version: self._appraiser.state(
                 sources[version], before.get(version), is_first_look=self._first
             ),
             before=before,
         )
-        return chosen or _none_on_disk(serve, sources)
+        return chosen or none_listed(policy.serve, versions, before)
 
-    def _policy(self, name: str, source: Source, before: _Versions) -> tuple[ServePolicy, tuple[int, ...]]:
+    def _policy(self, name: str, source: Source, before: _Versions) -> VersionPolicy:
         """Return the policy; a sidecar that cannot be read leaves the one before in force."""
         found = policy_of(source)
         if found is None:
             live = tuple(version for version, state in before.items() if state.state == "live")
-            return self._policies.get(name, (live or "latest", ()))
+            return self._policies.get(name) or VersionPolicy(live or "latest", self._view.labels.get(name, {}))
         self._policies[name] = found
         return found
 
     def _judged(self, models: dict[str, _Versions], warnings: list[str]) -> LiveView:
         awaited = self._awaited(models)
+        labels, label_problems = self._labels(models)
         return LiveView(
             models=models,
             ready=self._view.ready or not awaited,
             awaited=tuple(awaited),
-            warnings=tuple(warnings),
+            warnings=(*warnings, *label_problems),
+            labels=labels,
         )
+
+    def _labels(self, models: dict[str, _Versions]) -> tuple[dict[str, dict[str, int]], list[str]]:
+        """Return which version each label of each model stands for, and what to say of those that name none."""
+        labels: dict[str, dict[str, int]] = {}
+        warnings: list[str] = []
+        for name, states in models.items():
+            before = self._view.labels.get(name, {})
+            wanted = self._policies[name].labels if name in self._policies else before
+            labels[name] = settled_labels(wanted, before, states)
+            warnings += label_warnings(name, wanted, labels[name], states)
+        return {name: found for name, found in labels.items() if found}, warnings
 
     def _awaited(self, models: dict[str, _Versions]) -> list[str]:
         """Return the models present at start (or named by the rule) that lack a live version."""
@@ -139,16 +175,11 @@ class Watcher:
         if time.monotonic() - self._last_prune < _PRUNE_SECONDS and self._last_prune:
             return
         self._last_prune = time.monotonic()
+        self._builds.sweep()
         states = [state for versions in self._view.models.values() for state in versions.values()]
         in_use = {state.fingerprint for state in states if state.fingerprint}
         for path in self._store.prune(days=self._prune_days, in_use=in_use):
             log.info("pruned %s/%s, unused for %g days", path.parent.name, path.name, self._prune_days)
-
-
-def _none_on_disk(serve: ServePolicy, sources: dict[int, Source]) -> _Versions:
-    listed = ", ".join(map(str, sorted(sources)))
-    diagnosis = f"[versions] serve = {list(serve)} names no version that is there; there is {listed}."
-    return {max(sources): VersionState("failed", diagnosis=diagnosis)}
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -169,15 +200,16 @@ def _log_changes(old: LiveView, new: LiveView) -> None:
     for name, versions in new.models.items():
         for version, state in versions.items():
             before = old.models.get(name, {}).get(version)
-            if before is None or (before.state, before.fingerprint, before.diagnosis) != (
-                state.state,
-                state.fingerprint,
-                state.diagnosis,
-            ):
+            if before is None or _said_of(before) != _said_of(state):
                 level = logging.WARNING if state.diagnosis else logging.INFO
                 log.log(level, "%s version %d: %s%s", name, version, state.state, _because(state))
     for name in set(old.models) - set(new.models):
         log.info("%s: removed", name)
+
+
+def _said_of(state: VersionState) -> tuple[str | None, ...]:
+    """Return what is news where it changes; that a file being built was whole at last is none."""
+    return state.state, state.diagnosis, None if state.state == "building" else state.fingerprint
 
 
 def _because(state: VersionState) -> str:

@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,8 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.app import create_app
-from service.settings import Settings
+from tests.api.conftest import AppOf
 from tests.pictures import encoded, noise
-from tests.prebuilt import prebuild
 
 keras = pytest.importorskip("keras")
 layers = keras.layers
@@ -56,22 +53,9 @@ MODELS = {
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    folder, cache = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("cache")
-    for name, make in MODELS.items():
-        make().save(folder / f"{name}.keras")
-    (folder / "binary.toml").write_text('labels = ["cat", "dog"]\n')
-    (folder / "not-finite.toml").write_text('[output]\nhead = "scores"\n')
-    prebuild(folder, cache)
-    given = {"models_dir": folder, "cache_dir": cache, "runtime_dir": tmp_path_factory.mktemp("run"), "max_images": 3}
-    app = create_app(Settings.read({**given, "default_model": "softmax"}, environ={}))
-    yield app
-    app.extensions["convoy"].stop()
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
+def app(app_of: AppOf, nets: dict[str, Any]) -> Flask:
+    files = {"binary.toml": 'labels = ["cat", "dog"]\n', "not-finite.toml": '[output]\nhead = "scores"\n'}
+    return app_of(nets, files=files, max_images=3, default_model="softmax")
 
 
 def classified(client: FlaskClient, name: str, **parameters: Any) -> list[dict[str, Any]]:

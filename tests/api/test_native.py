@@ -1,7 +1,7 @@
 """The native dialect, asked through Flask's client: each head's answer, inputs by name, queries, states, cards."""
 
 import json
-from collections.abc import Iterator
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from service.app import create_app
-from service.settings import Settings
+from tests.api.conftest import AppOf
 from tests.pictures import encoded, noise, npy
-from tests.prebuilt import prebuild
 
 keras = pytest.importorskip("keras")
 layers = keras.layers
@@ -84,31 +82,12 @@ MODELS = {
 
 
 @pytest.fixture(scope="module")
-def nets() -> dict[str, Any]:
-    return {name: make() for name, make in MODELS.items()}
-
-
-@pytest.fixture(scope="module")
-def app(nets: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    folder, cache = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("cache")
-    for name, net in nets.items():
-        net.save(folder / f"{name}.keras")
-    (folder / "binary.toml").write_text('labels = ["cat", "dog"]\n[output]\nthreshold = 0.99\n')
-    (folder / "not-finite.toml").write_text('[output]\nhead = "scores"\n')
-    prebuild(folder, cache)
-    app = create_app(
-        Settings.read(
-            {"models_dir": folder, "cache_dir": cache, "runtime_dir": tmp_path_factory.mktemp("run"), "max_images": 5},
-            environ={},
-        )
-    )
-    yield app
-    app.extensions["convoy"].stop()
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
+def app(app_of: AppOf, nets: dict[str, Any]) -> Flask:
+    files = {
+        "binary.toml": 'labels = ["cat", "dog"]\n[output]\nthreshold = 0.99\n',
+        "not-finite.toml": '[output]\nhead = "scores"\n',
+    }
+    return app_of(nets, files=files, max_images=5)
 
 
 def ask(client: FlaskClient, name: str, body: bytes | None = None, query: str = "") -> dict[str, Any]:
@@ -311,7 +290,7 @@ def test_the_list_of_models_has_versions_classes_and_inputs(client: FlaskClient)
     assert set(listed) == set(MODELS)
     assert listed["binary"] == {
         "name": "binary",
-        "versions": [{"version": 1, "state": "live"}],
+        "versions": [{"version": 1, "state": "live", "labels": [], "held_by": [os.getpid()]}],
         "classes": 2,
         "inputs": [{"name": "image", "shape": [None, 6, 6, 1], "dtype": "float32"}],
     }

@@ -1,6 +1,5 @@
 """The native answers of models with every kind of head fit the schemas that the API is described by."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,31 +9,16 @@ from marshmallow import Schema
 
 from service.api.openapi.shapes import CardAnswer, LayersAnswer, ModelsAnswer, NoneAnswered, PreviewsAnswer
 from service.api.schemas import PredictAnswer
-from service.app import create_app
-from service.settings import Settings
+from tests.api.conftest import AppOf
 from tests.api.test_native import MODELS, NUMBERS
 from tests.pictures import npy
-from tests.prebuilt import prebuild
 
 pytest.importorskip("keras")
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    folder, cache = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("cache")
-    for name, make in MODELS.items():
-        make().save(folder / f"{name}.keras")
-    prebuild(folder, cache)
-    (folder / "broken.keras").write_bytes(b"PK\x03\x04 and nothing more")
-    paths = {"models_dir": folder, "cache_dir": cache, "runtime_dir": tmp_path_factory.mktemp("run")}
-    app = create_app(Settings.read(paths, environ={}))
-    yield app
-    app.extensions["convoy"].stop()
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
+def app(app_of: AppOf, nets: dict[str, Any]) -> Flask:
+    return app_of(nets, broken=b"PK\x03\x04 and nothing more")
 
 
 def check(shape: type[Schema], body: Any) -> None:

@@ -3,7 +3,6 @@
 import base64
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.api.tfserving.metadata import status_body
-from service.app import create_app
 from service.serving.live import VersionState
-from service.settings import Settings
+from tests.api.conftest import AppOf
 from tests.pictures import encoded, noise, npy
-from tests.prebuilt import prebuild
 from tests.servers import wait_for
 
 keras = pytest.importorskip("keras")
@@ -75,31 +72,13 @@ MODELS = {
 
 
 @pytest.fixture(scope="module")
-def nets() -> dict[str, Any]:
-    return {name: make() for name, make in MODELS.items()}
-
-
-@pytest.fixture(scope="module")
-def app(nets: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    folder, cache = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("cache")
-    for name, model in nets.items():
-        model.save(folder / f"{name}.keras")
-    (folder / "softmax.toml").write_text('labels = ["cat", "dog", "eel"]\n')
-    (folder / "binary.toml").write_text('labels = ["no", "yes"]\n')
-    (folder / "line").mkdir()
-    (folder / "line/model.toml").write_text("[versions]\nlabels = { stable = 1, gone = 7 }\n")
-    (folder / "line.keras").rename(folder / "line/model.keras")
-    prebuild(folder, cache)
-    (folder / "broken.keras").write_bytes(b"no model")
-    chosen = {"models_dir": folder, "cache_dir": cache, "runtime_dir": tmp_path_factory.mktemp("run")}
-    app = create_app(Settings.read({**chosen, "max_images": 5}, environ={}))
-    yield app
-    app.extensions["convoy"].stop()
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
+def app(app_of: AppOf, nets: dict[str, Any]) -> Flask:
+    files = {
+        "softmax.toml": 'labels = ["cat", "dog", "eel"]\n',
+        "binary.toml": 'labels = ["no", "yes"]\n',
+        "line/model.toml": "[versions]\nlabels = { stable = 1, gone = 7 }\n",
+    }
+    return app_of(nets, files=files, broken=b"no model", max_images=5)
 
 
 def ask(client: FlaskClient, what: str, body: Any) -> dict[str, Any]:

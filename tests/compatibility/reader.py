@@ -3,7 +3,7 @@
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from service.errors import BuildInterruptedError, ModelError
 from service.model.card import ModelCard
 from service.model.head import to_class_values
 from service.repository.bundles import BundleStore
-from service.repository.sources import find_sources
+from service.repository.sources import Source, find_sources
 from service.serving.live_model import LiveModel
 from service.serving.local import open_model
 from tests.compatibility.catalogue import (
@@ -32,6 +32,8 @@ ALLOWED = 1e-5
 """How far a probability may be from what the writer predicted; logits are made probabilities first."""
 _LIMITS = BuildLimits(seconds=300, memory=8 * 2**30, allow_saved_model=True)
 _SECONDS = 60
+
+Build = Callable[[Source, BundleStore], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +71,15 @@ class Written:
         return found
 
 
-def read(written: Written, form: Format, name: str, architecture: Architecture) -> Cell:
-    """Read one file; whatever goes wrong is in the cell."""
+def read(written: Written, form: Format, name: str, architecture: Architecture, *, build: Build | None = None) -> Cell:
+    """Read one file; whatever goes wrong is in the cell. `build` builds it, by default the real child process does."""
     blank = Cell(written.writer, form, name)
     said = written.report["architectures"][name]
     if form in said["failures"]:
         return replace(blank, unwritten=said["failures"][form])
     try:
         with tempfile.TemporaryDirectory(prefix="convoy-compatibility-") as cache:
-            live = opened(models_folder(written.folder, form), name, Path(cache))
+            live = opened(models_folder(written.folder, form), name, Path(cache), build=build)
             difference = distance(live, architecture, predictions_file(written.folder, name))
     except (ModelError, BuildInterruptedError) as error:
         return replace(blank, faults=(f"{type(error).__name__}: {error}",))
@@ -100,12 +102,15 @@ def _filled(cell: Cell, card: ModelCard, *, difference: float, faults: tuple[str
     )
 
 
-def opened(models: Path, name: str, cache: Path) -> LiveModel:
-    """Build one model of a models folder in the real child process, and load the bundle; raises ModelError."""
+def opened(models: Path, name: str, cache: Path, *, build: Build | None = None) -> LiveModel:
+    """Build one model of a models folder, in the real child process by default, and load it; raises ModelError."""
     (source,) = (one for one in find_sources(models) if one.name == name)
     if source.problem:
         raise ModelError(source.problem)
-    return open_model(source, store=BundleStore(cache), limits=_LIMITS, progress=lambda step: None)
+    store = BundleStore(cache)
+    if build is not None:
+        build(source, store)
+    return open_model(source, store=store, limits=_LIMITS, progress=lambda step: None)
 
 
 def distance(live: LiveModel, architecture: Architecture, predictions: Path) -> float:

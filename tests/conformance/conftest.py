@@ -26,6 +26,15 @@ def url() -> str:
 
 
 @pytest.fixture(scope="session")
+def admin_key() -> str:
+    """The key with which that server loads and unloads models."""
+    found = os.environ.get("CONVOY_ADMIN_KEY")
+    if not found:
+        pytest.skip("needs CONVOY_ADMIN_KEY, the admin key of the server")
+    return found
+
+
+@pytest.fixture(scope="session")
 def picture() -> bytes:
     return (EXAMPLES / "seven-light-on-dark.png").read_bytes()
 

@@ -87,12 +87,7 @@ def test_bodies_may_be_compressed_both_ways(
     assert np.array_equal(found.as_numpy(names[1]), expected)
 
 
-@pytest.mark.parametrize("sent_binary", [True, False])
-def test_encoded_images_are_sent_as_bytes(
-    client: Any, names: tuple[str, str], picture: bytes, expected: Array, sent_binary: bool
-) -> None:
-    if not sent_binary:
-        pytest.skip("the client writes BYTES of JSON as UTF-8 text, which a picture is not")
+def test_encoded_images_are_sent_as_bytes(client: Any, names: tuple[str, str], picture: bytes, expected: Array) -> None:
     images = np.array([picture, picture, picture], np.object_)
 
     found = client.infer("mnist", [tensor(names[0], images, "BYTES")])
@@ -193,6 +188,28 @@ def test_the_index_lists_every_model(client: Any) -> None:
 
     assert {one["name"]: one["state"] for one in listed}["mnist"] == "READY"
     assert len(listed) == 8
+
+
+def test_a_model_is_unloaded_and_loaded_again(client: Any, admin_key: str) -> None:
+    def key() -> dict[str, str]:  # a dictionary for each call: the client writes into it
+        return {"Authorization": f"Bearer {admin_key}"}
+
+    client.unload_model("mnist-gap", headers=key())
+    unloaded = {one["name"]: one for one in client.get_model_repository_index()}["mnist-gap"]
+    ready = client.is_model_ready("mnist-gap")
+    client.load_model("mnist-gap", headers=key())
+
+    assert (unloaded["state"], unloaded["reason"]) == ("UNAVAILABLE", "unloaded by an administrator")
+    assert not ready
+    assert client.is_model_ready("mnist-gap")
+
+
+def test_loading_and_unloading_ask_for_the_key(client: Any, admin_key: str) -> None:
+    for change in (client.load_model, client.unload_model):
+        with pytest.raises(InferenceServerException) as caught:
+            change("mnist")
+        assert caught.value.status() == "401"
+    assert client.is_model_ready("mnist")
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ from tests.compatibility.reader import Cell, Written, read
 from tests.compatibility.report import page
 from tests.compatibility.results import Results, merged, saved_results
 from tests.conftest import ROOT
+from tests.prebuilt import prebuild_source
 
-pytestmark = pytest.mark.skipif(find_spec("keras") is None, reason="needs keras")  # not imported: children do
+pytestmark = pytest.mark.skipif(find_spec("keras") is None, reason="needs keras")
 
 KNOWN = {**ARCHITECTURES, **SMALL}
 PAST = ROOT / "tests/data/compatibility"
@@ -53,7 +54,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Written
 
 @pytest.mark.parametrize(("writer", "name", "form"), list(of_the_past()))
 def test_a_file_of_the_past_answers_as_its_writer_did(writer: str, name: str, form: Format) -> None:
-    cell = read(Written(writer, PAST / writer), form, name, KNOWN[name])
+    cell = read(Written(writer, PAST / writer), form, name, KNOWN[name], build=prebuild_source)
 
     assert cell.faults == ()
 

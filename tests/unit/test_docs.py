@@ -34,6 +34,13 @@ def test_the_readmes_table_of_models_is_that_of_their_sidecars() -> None:
     assert readme_module().models_table() in README
 
 
+def test_the_readmes_answer_has_its_numbers_as_the_program_writes_them() -> None:
+    shown = README.partition("<!-- answer:begin -->\n")[2].partition("\n<!-- answer:end -->")[0]
+    written = shown.removeprefix("```json").removesuffix("```")
+
+    assert readme_module().answer(written.encode()) == shown
+
+
 def test_every_key_and_value_of_a_sidecar_is_documented() -> None:
     page = (ROOT / "docs/model-toml.md").read_text("utf-8")
 

@@ -12,6 +12,8 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 import service
+from service.access.keys import Scope
+from service.api.access import guard_of
 from service.api.errors import PROBLEM
 from service.api.openapi.dialects import CLOUD, HUGGINGFACE, OPENINFERENCE, TFSERVING
 from service.api.openapi.native import HEALTH, NATIVE
@@ -27,8 +29,8 @@ _VARIABLE = re.compile(r"<(?:(?P<kind>\w+):)?(?P<name>\w+)>")
 _DESCRIPTION = "Image classification by saved Keras models. Errors of the native API are RFC 9457 problems."
 _ERRORS = {
     400: "The request is malformed, or the image cannot be decoded.",
-    401: "The admin key is missing or wrong.",
-    403: "Switched off on this server.",
+    401: "The key is missing, wrong or revoked.",
+    403: "The key lacks the scope, or this is switched off on this server.",
     404: "No such model, version or label.",
     408: "The rest of the request did not come.",
     413: "Too large.",
@@ -37,6 +39,10 @@ _ERRORS = {
     501: "Not there yet.",
     503: "Overloaded, or the model is not live; Retry-After where another try makes sense.",
     504: "Not answered in time.",
+}
+_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
 _PATH_PARAMETERS = {
     "name": "A model's name, as GET /api/models lists it.",
@@ -58,10 +64,14 @@ def document(app: Flask, *, base: str) -> dict[str, Any]:
     # What "exactly one of the two" is in JSON Schema; marshmallow has it as a function.
     spec.components.schema("PredictBody", {"minProperties": 1, "maxProperties": 1}, schema=PredictBody)
     listed = list(operations_of(app))
+    guard = guard_of(app)
+    for name, scheme in _SCHEMES.items():
+        spec.components.security_scheme(name, scheme)
     examples = json.loads(files(__package__).joinpath("examples.json").read_text("utf-8"))
     maker = _Maker(examples, {rule.endpoint for rule, _ in listed if "name" in rule.arguments})
     for rule, method in listed:
-        spec.path(path=path_of(rule), operations={method.lower(): maker.operation(rule, method)})
+        operation = maker.operation(rule, method, guard.scope_of(rule.endpoint))
+        spec.path(path=path_of(rule), operations={method.lower(): operation})
     return spec.to_dict()
 
 
@@ -85,15 +95,17 @@ class _Maker:
         self._examples = examples
         self._named = named
 
-    def operation(self, rule: Rule, method: str) -> dict[str, Any]:
+    def operation(self, rule: Rule, method: str, scope: Scope | None) -> dict[str, Any]:
         said = OPERATIONS.get(rule.endpoint) or Operation("native", rule.endpoint)
         made = {
             "operationId": self._id(rule),
             "tags": [said.tag],
             "summary": said.summary,
             "parameters": [*_path_parameters(rule), *_query(said)],
-            "responses": self._responses(said),
+            "responses": self._responses(said, scope),
         }
+        if scope:  # for schemes other than OAuth2 the list names the roles that are needed
+            made["security"] = [{name: [scope]} for name in _SCHEMES]
         if said.description:
             made["description"] = said.description
         if said.body and method == "POST":
@@ -106,10 +118,11 @@ class _Maker:
             suffixes = ["of_any"]
         return "_".join([rule.endpoint.replace(".", "_"), *suffixes])
 
-    def _responses(self, said: Operation) -> dict[str, Any]:
+    def _responses(self, said: Operation, scope: Scope | None) -> dict[str, Any]:
         answers = {str(status): self._answer(answer) for status, answer in said.answers.items()}
         form = _error_content(said)
-        errors = {str(one): self._answer(Answer(_ERRORS[one], (form,))) for one in said.errors}
+        statuses = {*said.errors, *((401, 403) if scope else ())}
+        errors = {str(one): self._answer(Answer(_ERRORS[one], (form,))) for one in sorted(statuses)}
         return answers | errors
 
     def _answer(self, answer: Answer) -> dict[str, Any]:

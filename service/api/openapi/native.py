@@ -92,6 +92,13 @@ HEALTH = {
     "health.signpost": Operation(
         "health", "Say where to go", answers=in_json(SignpostAnswer, "The addresses to begin with."), errors=(503,)
     ),
+    "metrics.metrics": Operation(
+        "health",
+        "Show what all workers have counted",
+        "In Prometheus' text format; in OpenMetrics where the Accept header asks for it.",
+        answers={200: Answer("The metrics.", (_TEXT, Content("application/openmetrics-text", {"type": "string"})))},
+        errors=(503,),
+    ),
     "openapi.document": Operation(
         "health",
         "Describe the API",

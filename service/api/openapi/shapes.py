@@ -10,11 +10,16 @@ from service.serving.live import State
 _SHAPE = {"description": "Axes, null where free."}
 
 
+_PIDS = {"description": "Process ids of workers."}
+
+
 class VersionAnswer(Schema):
-    """A version and its state."""
+    """A version, its state, the labels that name it, and the workers that have this very build of it loaded."""
 
     version = fields.Integer(required=True)
     state = fields.String(required=True, validate=validate.OneOf(get_args(State)))
+    labels = fields.List(fields.String(), required=True)
+    held_by = fields.List(fields.Integer(), required=True, metadata=_PIDS)
 
 
 class TensorAnswer(Schema):
@@ -35,9 +40,11 @@ class ListedModel(Schema):
 
 
 class ModelsAnswer(Schema):
-    """Every model."""
+    """Every model, the workers of the server, and what is wrong with the models folder."""
 
     models = fields.List(fields.Nested(ListedModel), required=True)
+    workers = fields.List(fields.Integer(), required=True, metadata=_PIDS)
+    warnings = fields.List(fields.String(), required=True)
 
 
 class Sourced(Schema):
@@ -77,6 +84,9 @@ class CardAnswer(Schema):
     state = fields.String(required=True, validate=validate.OneOf(get_args(State)))
     step = fields.String(allow_none=True, metadata={"description": "What a build is at."})
     diagnosis = fields.String(allow_none=True, metadata={"description": "Why a version cannot be served."})
+    version_labels = fields.List(
+        fields.String(), metadata={"description": "Labels that name this version, such as stable."}
+    )
     description = fields.String(allow_none=True)
     inputs = fields.List(fields.Nested(InputAnswer))
     outputs = fields.List(fields.Nested(OutputCardAnswer))

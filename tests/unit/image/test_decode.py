@@ -181,6 +181,32 @@ def test_what_lies_inside_a_jpegs_segments_is_not_counted_as_its_scans() -> None
     assert decode(data, limits=LIMITS).header.size == (30, 20)
 
 
+@pytest.mark.parametrize("kind", [b"\xfe", b"\x77"], ids=["comment", "unknown"])
+def test_a_gif_of_very_many_blocks_is_refused_at_once(kind: bytes) -> None:
+    small = encoded(noise(8, 8), "GIF")
+    first = small.index(b",\x00")
+    data = small[:first] + b"!" + kind + b"\x01a" * 5_000_000 + b"\x00" + small[first:]
+
+    with pytest.raises(TooLargeError, match="blocks"):
+        decode(data, limits=LIMITS)
+
+
+def test_a_gif_of_very_many_frames_is_refused_too() -> None:
+    small = encoded(noise(8, 8), "GIF")
+    frame = b",\x00\x00\x00\x00\x01\x00\x01\x00\x00\x08\x00"
+
+    with pytest.raises(TooLargeError, match="blocks"):
+        decode(small[:-1] + frame * 500_000 + b";", limits=LIMITS)
+
+
+def test_a_large_gif_as_encoders_write_it_is_taken() -> None:
+    small = encoded(noise(8, 8), "GIF")
+    first = small.index(b",\x00")
+    data = small[:first] + b"!\xfe" + (b"\xff" + b"a" * 255) * 10_000 + b"\x00" + small[first:]
+
+    assert decode(data, limits=LIMITS).format == "GIF"
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_tiff_tag_of_millions_of_strips_is_refused_at_once(order: str) -> None:
     data = tiff((256, 4, 1, 10), (257, 4, 1, 10), (273, 4, 5_000_000, 8), order=order)

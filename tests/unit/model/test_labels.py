@@ -32,6 +32,32 @@ def test_classes_without_names_are_numbered_from_zero() -> None:
     assert numbered_labels(3) == ("class_0", "class_1", "class_2")
 
 
+@pytest.mark.parametrize(
+    ("labels", "listed"),
+    [
+        ("crane owl crane", "'crane' is given to 0 and 2."),
+        ("crane crane maillot maillot", "'crane' is given to 0 and 1; 'maillot' is given to 2 and 3."),
+        (
+            "a a a b b c c d d",
+            "'a' is given to 0 and 1 and 2; 'b' is given to 3 and 4; 'c' is given to 5 and 6; and so on.",
+        ),
+    ],
+)
+def test_a_label_of_several_classes_is_warned_of(labels: str, listed: str) -> None:
+    given = tuple(labels.split())
+    facts = OutputFacts(TensorSpec("kind", (None, len(given))), "softmax")
+    found = card_of(describe(outputs=[facts]), Sidecar(labels=given))
+
+    assert found.outputs[0].labels == given
+    assert (
+        f"A label does not tell its class where several have it: {listed} Give each class a label of its own."
+    ) in found.warnings
+
+
+def test_labels_that_differ_are_not_warned_of() -> None:
+    assert not any("A label does not tell" in one for one in card_of(describe(outputs=[KIND]), None).warnings)
+
+
 def test_one_label_per_class_is_taken_as_given() -> None:
     assert checked_labels(("cat", "dog"), classes=2) == ("cat", "dog")
 

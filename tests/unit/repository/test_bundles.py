@@ -33,7 +33,7 @@ def age(path: Path, *, days: float) -> None:
 
 
 def test_a_fingerprint_is_the_hash_and_the_bundle_format() -> None:
-    assert fingerprint_of("c0ffee") == "c0ffee-3"
+    assert fingerprint_of("c0ffee") == "c0ffee-4"
 
 
 def test_a_bundle_is_found_after_it_was_added(store: BundleStore) -> None:
@@ -273,14 +273,14 @@ def test_a_bundle_of_an_older_format_is_pruned_like_any_other(store: BundleStore
     assert store.prune(days=30) == [old]
 
 
-def test_a_staging_folder_a_killed_build_left_is_pruned_after_a_day(store: BundleStore, tmp_path: Path) -> None:
-    old, new = tmp_path / "cache/brightest/.staging-old", tmp_path / "cache/brightest/.staging-new"
-    old.mkdir(parents=True)
-    new.mkdir()
-    age(old, days=1.1)
-    age(new, days=0.9)
-    assert store.prune(days=30) == [old]
-    assert new.is_dir()
+def test_what_killed_builds_left_is_swept_and_bundles_stay(store: BundleStore, tmp_path: Path) -> None:
+    bundle = add_bundle(store, PRINT)
+    left = tmp_path / "cache/brightest/.staging-left"
+    left.mkdir()
+    (left / "model.keras").touch()
+    store.sweep()
+    assert not left.exists()
+    assert bundle.path.is_dir()
 
 
 def test_an_old_diagnosis_is_pruned(store: BundleStore, tmp_path: Path) -> None:

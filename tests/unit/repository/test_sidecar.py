@@ -9,7 +9,7 @@ import pytest
 from service.errors import SidecarError
 from service.model.recipe import MeanStd, Rescale
 from service.model.recipes import NAMED_RECIPES
-from service.model.sidecar import OutputSettings, Sidecar
+from service.model.sidecar import Newest, OutputSettings, Sidecar, VersionPolicy
 from service.repository.saved import Saved, Stamp
 from service.repository.sidecar import parse_sidecar, read_sidecar
 from service.repository.sources import Source
@@ -102,8 +102,7 @@ def test_every_key_is_read(beside: Beside) -> None:
             }
         },
         outputs={"": OutputSettings("binary", 0.25)},
-        serve="all",
-        version_labels={"stable": 3, "canary": 4},
+        versions=VersionPolicy(serve="all", labels={"stable": 3, "canary": 4}),
         provenance={"dataset": "shelter photos", "accuracy": 0.78},
     )
 
@@ -132,10 +131,11 @@ def test_a_head_can_be_named(beside: Beside, head: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "serve"), [('"latest"', "latest"), ('"all"', "all"), ("[3, 4]", (3, 4)), ("[7]", (7,))]
+    ("text", "serve"),
+    [('"latest"', "latest"), ('"all"', "all"), ("[3, 4]", (3, 4)), ("[7]", (7,)), ("{ latest = 2 }", Newest(2))],
 )
 def test_the_versions_to_serve_can_be_said(beside: Beside, text: str, serve: Any) -> None:
-    assert beside.parsed(f"[versions]\nserve = {text}").serve == serve
+    assert beside.parsed(f"[versions]\nserve = {text}").versions.serve == serve
 
 
 @pytest.mark.parametrize("name", NAMED_RECIPES)
@@ -320,13 +320,22 @@ BAD_VALUES = {
     "threshold of nothing": ("[output]\nthreshold = nan", "output.threshold: "),
     "serve": (
         '[versions]\nserve = "lastest"',
-        'versions.serve: must be "latest", "all", or a list of versions such as [3, 4].',
+        'versions.serve: must be "latest", "all", { latest = 2 }, or a list of versions such as [3, 4].',
     ),
     "serve none": ("[versions]\nserve = []", "versions.serve: must be"),
+    "serve an empty table": ("[versions]\nserve = {}", "versions.serve: must be"),
+    "serve a misspelt table": (
+        "[versions]\nserve = { lates = 2 }",
+        "versions.serve.lates: unknown key; did you mean 'latest'?",
+    ),
+    "serve the latest zero": ("[versions]\nserve = { latest = 0 }", "versions.serve.latest: Must be greater"),
+    "serve the latest of truth": ("[versions]\nserve = { latest = true }", "versions.serve.latest: "),
     "serve version zero": ("[versions]\nserve = [0]", "versions.serve: must be"),
     "serve truth": ("[versions]\nserve = [true]", "versions.serve: must be"),
     "version label": ('[versions]\nlabels = { stable = "3" }', "versions.labels.stable"),
     "version label of zero": ("[versions]\nlabels = { stable = 0 }", "versions.labels.stable"),
+    "version label that is a number": ("[versions]\nlabels = { 3 = 4 }", "versions.labels.3.key: an address with"),
+    "version label latest": ("[versions]\nlabels = { latest = 4 }", "versions.labels.latest.key: an address with"),
     "provenance": ('provenance = "mine"', "provenance: Not a valid mapping type."),
 }
 

@@ -1,6 +1,7 @@
 """Which saved file is which version of which model."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,19 @@ def test_a_name_that_fits_no_address_is_a_problem(tmp_path: Path, name: str) -> 
         f"The name {name!r} cannot be used in an address; "
         "rename it to 1 to 64 letters, digits, dots, dashes and underscores."
     )
+
+
+def test_a_name_goes_into_logs_and_answers_spelt_out(tmp_path: Path) -> None:
+    put(tmp_path, "line\nend\x1b[31m.keras")
+    assert the_only(tmp_path).name == "line\\nend\\x1b[31m"
+
+
+def test_links_in_a_circle_and_pipes_are_passed_over(tmp_path: Path) -> None:
+    put(tmp_path, "mnist/model.keras")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "loop.keras").symlink_to("loop.keras")
+    os.mkfifo(tmp_path / "pipe.keras")
+    assert found(tmp_path) == [("mnist", 1, "mnist/model.keras")]
 
 
 def test_the_longest_name_that_fits_is_none(tmp_path: Path) -> None:

@@ -52,12 +52,12 @@ def test_it_is_whole_with_its_last_byte_however_it_comes(request_bytes: bytes, d
     cuts = sorted(data.draw(st.lists(st.integers(1, len(request_bytes) - 1), max_size=8)))
     pieces = [request_bytes[a:b] for a, b in zip([0, *cuts], [*cuts, len(request_bytes)], strict=True)]
 
-    incoming = fed([*pieces[:-1], pieces[-1][:-1]])
-    assert not incoming.is_whole
-    incoming.feed(pieces[-1][-1:])
+    before = fed([*pieces[:-1], pieces[-1][:-1]])
+    whole = fed(pieces)
 
-    assert incoming.is_whole
-    assert incoming.length == len(request_bytes)
+    assert not before.is_whole
+    assert whole.is_whole
+    assert whole.length == len(request_bytes)
 
 
 @given(bodies=st.lists(st.binary(max_size=40), max_size=6), tail=st.binary(max_size=10))

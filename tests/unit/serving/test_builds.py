@@ -125,6 +125,21 @@ def test_a_file_that_changed_while_it_was_built_is_built_again(queue: Queue) -> 
     assert queue.store.find("mnist", "new-1") is not None
 
 
+@pytest.mark.parametrize(
+    "change",
+    [lambda builds: builds.request(source("mnist"), "new-1"), lambda builds: builds.keep_only(set())],
+    ids=["changed", "gone"],
+)
+def test_a_build_that_nobody_wants_any_more_ends(queue: Queue, change: Callable[[Builds], object]) -> None:
+    builder = queue.start(FakeBuilder())
+    builder.gate.clear()
+    queue.request("mnist", "old-1")
+    until(lambda: builder.running)
+    change(queue.builds)
+    until(lambda: queue.changes == 1)
+    assert queue.store.find("mnist", "old-1") is None
+
+
 def test_what_is_no_longer_on_disk_is_not_built(queue: Queue) -> None:
     builder = queue.start(FakeBuilder())
     builder.gate.clear()
@@ -196,7 +211,7 @@ def test_the_pauses_grow_up_to_five_minutes(queue: Queue, caplog: pytest.LogCapt
     queue.request("mnist")
     until(lambda: queue.has("mnist"))
     pauses = [int(pause) for pause in re.findall(r"Next try in (\d+) s", caplog.text)]
-    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 300]  # the second 300 is no news
 
 
 def test_others_are_built_while_an_interrupted_one_pauses(queue: Queue) -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from service.errors import ModelFailedError, ModelNotReadyError, UnknownModelError
 from service.repository.bundles import BundleStore, Probes
+from service.serving import live_model
 from service.serving import registry as registry_module
-from service.serving.live import LiveFile, LiveView, VersionState
+from service.serving.live import LIVE_FILE, LiveFile, LiveView, VersionState
 from service.serving.live_model import LiveModel
 from service.serving.registry import RETRY_SECONDS, Registry
 from tests.fakes import FakeClock, add_bundle, describe, softmax, true_probes
@@ -34,8 +35,11 @@ class Worker:
     def build(self, fingerprint: str, *, name: str = "brightest", beta: float = 1.0, probes: Any = None) -> None:
         add_bundle(self.store, fingerprint, facts=describe(name), beta=beta, probes=probes)
 
-    def watcher_says(self, *, name: str = "brightest", **versions: VersionState) -> None:
-        self._file.write(LiveView({name: {int(key[1:]): state for key, state in versions.items()}}, ready=True))
+    def watcher_says(
+        self, *, name: str = "brightest", labels: dict[str, int] | None = None, **versions: VersionState
+    ) -> None:
+        states = {int(key[1:]): state for key, state in versions.items()}
+        self._file.write(LiveView({name: states}, ready=True, labels={name: labels or {}}))
 
     def go_live(self, fingerprint: str = "one-1", **sidecar: Any) -> LiveModel:
         """Build a version 1 and have it served."""
@@ -96,8 +100,7 @@ def test_an_older_live_version_can_be_asked_for(worker: Worker) -> None:
 def test_a_label_of_the_sidecar_stands_for_a_version(worker: Worker) -> None:
     for fingerprint in ("one-1", "two-1"):
         worker.build(fingerprint)
-    labels = {"versions": {"labels": {"stable": 1, "canary": 2}}}
-    worker.watcher_says(v2=live("two-1", **labels), v1=live("one-1", **labels))
+    worker.watcher_says(v2=live("two-1"), v1=live("one-1"), labels={"stable": 1, "canary": 2})
     assert worker.registry.get("brightest", "stable").card.version == 1
     assert worker.registry.get("brightest", "canary").card.version == 2
 
@@ -111,7 +114,7 @@ def test_nothing_is_loaded_before_it_is_live(worker: Worker) -> None:
 def test_the_view_is_what_the_watcher_wrote_last(worker: Worker) -> None:
     worker.watcher_says(v1=BUILDING)
     worker.registry.refresh()
-    assert worker.registry.view == LiveView({"brightest": {1: BUILDING}}, ready=True)
+    assert worker.registry.view == LiveView({"brightest": {1: BUILDING}}, ready=True, labels={"brightest": {}})
 
 
 def test_a_model_is_loaded_once(worker: Worker) -> None:
@@ -219,6 +222,42 @@ def test_a_bundle_that_cannot_be_loaded_leaves_the_model_as_it_was(
     assert "cannot load brightest version 1: " in caplog.text
 
 
+def test_a_mapped_graph_that_is_written_to_gives_no_answer_until_it_is_built_again(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_model, "HELD_BYTES", 0)
+    before = worker.go_live()
+    assert before.seal is not None
+    answer, graph = corners(before), before.seal.path
+    graph.write_bytes(b"damage " + graph.read_bytes())
+    with pytest.raises(ModelNotReadyError, match="damaged on the server's disk"):
+        corners(before)
+    worker.registry.refresh()
+    with pytest.raises(ModelNotReadyError):
+        corners(worker.registry.get("brightest"))
+    worker.build("one-1")
+    worker.registry.refresh()
+    np.testing.assert_array_equal(corners(worker.registry.get("brightest")), answer)
+
+
+def test_a_graph_in_memory_answers_whatever_befalls_its_file(worker: Worker) -> None:
+    before = worker.go_live()
+    answer = corners(before)
+    bundle = worker.store.find("brightest", "one-1")
+    assert bundle is not None
+    bundle.graph.write_bytes(b"damage")
+    worker.registry.refresh()
+    np.testing.assert_array_equal(corners(worker.registry.get("brightest")), answer)
+
+
+def test_a_view_that_is_gone_or_damaged_leaves_the_models_as_they_were(worker: Worker, tmp_path: Path) -> None:
+    before = worker.go_live()
+    for spoil in ((tmp_path / LIVE_FILE).unlink, lambda: (tmp_path / LIVE_FILE).write_text('{"models": 3}')):
+        spoil()
+        worker.registry.refresh()
+        assert worker.registry.get("brightest") is before
+
+
 def test_one_model_that_cannot_be_loaded_leaves_the_others_be(worker: Worker) -> None:
     worker.build("two-1")
     worker.watcher_says(v2=live("two-1"), v1=live("missing-1"))
@@ -274,6 +313,15 @@ def test_a_version_nobody_has_is_unknown(worker: Worker, version: int | str) -> 
     )
 
 
+def test_a_label_of_a_version_that_is_not_there_says_which_and_the_others_answer(worker: Worker) -> None:
+    worker.build("one-1")
+    worker.watcher_says(v1=live("one-1"), labels={"stable": 9, "old": 1})
+    with pytest.raises(UnknownModelError) as caught:
+        worker.registry.get("brightest", "stable")
+    assert caught.value.message == "The label 'stable' of 'brightest' names version 9, which is not there; live: 1."
+    assert worker.registry.get("brightest", "old") is worker.registry.get("brightest")
+
+
 @pytest.mark.parametrize("version", ["latest", 1])
 def test_a_model_that_is_being_built_is_not_ready_and_says_when_to_come_back(
     worker: Worker, version: int | str
@@ -312,7 +360,7 @@ def test_a_label_of_a_version_that_is_not_live_says_why(
     worker: Worker, state: VersionState, error: type[Exception]
 ) -> None:
     worker.build("one-1")
-    worker.watcher_says(v2=state, v1=live("one-1", versions={"labels": {"canary": 2}}))
+    worker.watcher_says(v2=state, v1=live("one-1"), labels={"canary": 2})
     with pytest.raises(error):
         worker.registry.get("brightest", "canary")
     assert worker.registry.number_of("brightest", "canary") == 2

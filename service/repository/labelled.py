@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.errors import FolderError
 from service.model.card import OutputCard
-from service.offline.errors import FolderError
-from service.offline.names import Naming, match_folders
-from service.offline.walk import SUFFIXES, class_folders, listed_folder, passed_over, pictures_below
+from service.repository.naming import Naming, match_folders
+from service.repository.pictures import SUFFIXES, class_folders, listed_folder, passed_over, pictures_below
 
 SEED = 1
 

@@ -4,8 +4,8 @@ import unicodedata
 
 import pytest
 
-from service.offline.errors import FolderError
-from service.offline.names import match_folders, match_labels
+from service.errors import FolderError
+from service.repository.naming import match_folders, match_labels
 
 PETS = ("cat", "dog")
 

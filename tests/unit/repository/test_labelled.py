@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from service.errors import FolderError
 from service.model.card import OutputCard
 from service.model.tensors import TensorSpec
-from service.offline.errors import FolderError
-from service.offline.labelled import read_labelled
+from service.repository.labelled import read_labelled
 
 
 def output(*labels: str, is_named: bool = True) -> OutputCard:

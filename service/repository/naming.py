@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from service.offline.errors import FolderError
+from service.errors import FolderError
 
 _SHOWN = 12
 

@@ -1,0 +1,1 @@
+"""Shows what was counted, as Prometheus reads it."""

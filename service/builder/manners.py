@@ -11,8 +11,8 @@ from pathlib import Path
 
 log = logging.getLogger("service.builder")
 
-_NICE = 15
-"""A thirtieth of what a busy worker gets: at full load a build still ends, well within its time."""
+_NICE = 10
+"""A tenth of what a busy worker gets: at full load a build still ends, well within its time."""
 _PR_SET_PDEATHSIG = 1
 
 

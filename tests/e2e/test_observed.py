@@ -132,7 +132,9 @@ class Client:
 def scraped(server: Server) -> dict[str, list[Any]]:
     """Return the samples of every metric by its name."""
     found: dict[str, list[Any]] = {}
-    for family in parse_text(server.get("/metrics").text):
+    answer = server.get("/metrics")
+    assert answer.status_code == 200, (answer.text, server.log[-3000:])
+    for family in parse_text(answer.text):
         for sample in family.samples:
             found.setdefault(sample.name, []).append(sample)
     return found

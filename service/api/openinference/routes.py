@@ -21,13 +21,16 @@ from service.api.render import json_response
 from service.api.room import Room
 from service.errors import ConvoyError, MalformedBodyError, MisfitError, UnknownModelError
 from service.serving.admission import deadline_in
-from service.serving.follower import follow_seconds
 from service.serving.inference import BadExampleError, Inferrer
 from service.serving.live_model import LiveModel
 from service.serving.registry import Registry
 from service.serving.statistics import Counts, Statistics
 from service.serving.unloaded import UnloadedModels
 from service.settings import Settings
+
+_LONGEST_WAIT = 10.0
+"""Seconds after which a load or unload is answered though a worker has not followed: it hangs, or loads for long."""
+_LOOK_SECONDS = 0.02
 
 
 def blueprint(
@@ -140,7 +143,15 @@ class _Views:
             raise UnknownModelError(f"failed to find '{name}' in the repository; POST /v2/repository/index lists it.")
         change(name)
         self._registry.refresh()
-        time.sleep(follow_seconds(self._settings.poll_seconds))
+        end = time.monotonic() + _LONGEST_WAIT
+        while not self._is_same_everywhere(name) and time.monotonic() < end:
+            time.sleep(_LOOK_SECONDS)
+
+    def _is_same_everywhere(self, name: str) -> bool:
+        """Return whether every worker holds of a model what this one holds."""
+        own = {model.key: model.card.fingerprint for model in self._registry.loaded(name)}
+        said = [{key: what for key, what in one.held.items() if key[0] == name} for one in self._registry.workers()]
+        return all(one == own for one in said)
 
     def _model(self, name: str, version: int | None) -> LiveModel:
         try:

@@ -338,11 +338,7 @@ def is_locked(path: Path) -> bool:
 def test_a_builder_ends_when_it_is_no_longer_wanted(workshop: Callable[..., Server], tmp_path: Path) -> None:
     server, saved = workshop(), tmp_path / "models/toy.keras"
     first = wait_for(lambda: builder(server), what="a builder")
-<<<<<<< HEAD
     low = min(19, os.getpriority(os.PRIO_PROCESS, server.pid) + 10)
-=======
-    low = min(19, os.getpriority(os.PRIO_PROCESS, server.pid) + 15)
->>>>>>> upstream
     wait_for(lambda: os.getpriority(os.PRIO_PROCESS, first) == low, seconds=20, what="low priority")
     assert os.sched_getscheduler(first) == os.SCHED_BATCH
     assert Path(f"/proc/{first}/oom_score_adj").read_text().strip() == "1000"

@@ -23,6 +23,8 @@ from service.image.decode import sniff
 from service.image.npy import is_npy, read_npy
 from service.serving.examples import Example, Numbers, Part, Picture, Unusable
 
+_PREDICT_BODY = PredictBody()
+
 ACCEPTED = (
     "Send an image (JPEG, PNG, WebP, BMP, GIF or TIFF) as the body, multipart/form-data with files, "
     'JSON {"image": …} or {"images": […]}, or a .npy array.'
@@ -144,7 +146,7 @@ def _from_json(body: bytes, inputs: Sequence[str], room: Room) -> list[Example]:
         room.check_images(len(several))
     if len(data) > _MOST_MEMBERS:
         raise MalformedBodyError('JSON must have one member alone: {"image": …} or {"images": […]}.')
-    loaded = PredictBody().load(data)
+    loaded = _PREDICT_BODY.load(data)
     return [_json_example(one, inputs) for one in loaded.get("images", [loaded.get("image")])]
 
 

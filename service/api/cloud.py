@@ -21,6 +21,8 @@ from service.serving.inference import Inferrer
 from service.serving.predictor import Predictor
 from service.settings import Settings
 
+_PREDICT_QUERY = PredictQuery()
+
 PING, INVOCATIONS = "/ping", "/invocations"
 _TAKEN = ("/api/", "/hf/", "/v1/models/", "/v2/")
 _TAKEN_ALONE = ("/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/hf", "/v2", PING, INVOCATIONS)
@@ -71,7 +73,7 @@ class _Views:
 
     def invocations(self) -> Response:
         deadline = deadline_of(request, limit=self._settings.request_timeout)
-        query = PredictQuery().load(request.args.to_dict())
+        query = _PREDICT_QUERY.load(request.args.to_dict())
         model = self._default.get()
         data = read_json(request)
         if is_rows(data):

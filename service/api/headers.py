@@ -15,10 +15,10 @@ _SAME_ORIGIN = {"Cross-Origin-Resource-Policy": "same-origin"}
 
 def register(app: Flask, *, is_shared: bool) -> None:
     """Give every answer these headers, where it has none of that name; `is_shared` lets other origins embed it."""
-    headers = HEADERS if is_shared else HEADERS | _SAME_ORIGIN
+    headers = list((HEADERS if is_shared else HEADERS | _SAME_ORIGIN).items())
 
     @app.after_request
     def add(response: Response) -> Response:
-        for name, value in headers.items():
-            response.headers.setdefault(name, value)
+        given = {name for name, _ in response.headers}
+        response.headers.extend([one for one in headers if one[0] not in given])
         return response

@@ -52,6 +52,9 @@ class ClassifyBody(Schema):
     parameters = fields.Nested(Parameters, load_default=None, allow_none=True)
 
 
+_CLASSIFY_BODY = ClassifyBody()
+
+
 class ClassScore(Schema):
     """A class with its score."""
 
@@ -121,7 +124,7 @@ def _picture(body: bytes) -> Example:
 def _from_json(data: Any, room: Room) -> _Asked:
     if not isinstance(data, dict):
         raise MisfitError('JSON must be an object: {"inputs": base64, "parameters": {"top_k": 5}}.')
-    loaded = ClassifyBody().load(data)
+    loaded = _CLASSIFY_BODY.load(data)
     inputs, parameters = loaded["inputs"], loaded["parameters"] or {}
     is_list = isinstance(inputs, list)
     texts = inputs if is_list else [inputs]

@@ -17,6 +17,10 @@ from service.serving.preview import Previewer
 from service.serving.registry import Registry
 from service.settings import Settings
 
+_PREVIEW_QUERY = PreviewQuery()
+
+_PREDICT_QUERY = PredictQuery()
+
 Version = int | str
 
 
@@ -66,7 +70,7 @@ class _Views:
 
     def predict(self, name: str, version: str = "latest") -> Response:
         deadline = deadline_of(request, limit=self._settings.request_timeout)
-        query = PredictQuery().load(request.args.to_dict())
+        query = _PREDICT_QUERY.load(request.args.to_dict())
         model = self._registry.get(name, _version(version))
         examples = self._examples(model.card)
         result = self._predictor.predict(model, examples, top_k=query["top_k"], deadline=deadline)
@@ -74,7 +78,7 @@ class _Views:
 
     def preview(self, name: str, version: str = "latest") -> Response:
         deadline = deadline_of(request, limit=self._settings.request_timeout)
-        query = PreviewQuery().load(request.args.to_dict())
+        query = _PREVIEW_QUERY.load(request.args.to_dict())
         model = self._registry.get(name, _version(version))
         examples = self._examples(model.card)
         if wants_account(request):

@@ -25,7 +25,7 @@ from benchmarks.contestants import ROOT
 from benchmarks.exchange import HOST
 from benchmarks.load import percentile
 
-_SIDE = 3000
+_SIDE = 6000
 _OVER = 10
 _CONNECTIONS = 8
 _CALM_SHARE = 1 / 3

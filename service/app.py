@@ -61,7 +61,7 @@ class Runtime:
         self._loop = WatchLoop(self._watcher, lock_dir=settings.runtime_dir, poll_seconds=settings.poll_seconds)
         self.unloaded = UnloadedModels(settings.runtime_dir)
         self._held = HeldModels(settings.runtime_dir)
-        self.registry = Registry(self._file, self._store, self.unloaded, self._held)
+        self.registry = Registry(self._file, self._store, unloaded=self.unloaded, held=self._held)
         self._follower = Follower(self.registry, seconds=follow_seconds(settings.poll_seconds))
 
     def start(self) -> None:
@@ -141,10 +141,10 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(native.blueprint(runtime.registry, predictor, previewer, settings))
     app.register_blueprint(openinference.blueprint(runtime.registry, inferrer, statistics, runtime.unloaded, settings))
     app.register_blueprint(huggingface.blueprint(runtime.registry, default, inferrer, settings))
-    app.register_blueprint(cloud.blueprint(default, predictor, inferrer, settings))
+    app.register_blueprint(cloud.blueprint(default, predictor, inferrer, settings, is_guarded=keyring.guards_all))
     app.register_blueprint(tfserving.blueprint(runtime.registry, inferrer, settings))
     app.register_blueprint(openapi.blueprint())
-    app.register_blueprint(health.blueprint(runtime.registry))
+    app.register_blueprint(health.blueprint(runtime.registry, is_guarded=keyring.guards_all))
     app.register_blueprint(metrics.blueprint(runtime.registry, runtime.counters))
     forms = {"/v1": errors.error_object, "/v2": errors.error_object, huggingface.PREFIX: huggingface.error_body}
     errors.register(app, {**forms, **cloud.error_forms(settings)})

@@ -5,6 +5,7 @@ libraries write to standard error by themselves.
 """
 
 import io
+import json
 import logging
 import os
 import sys
@@ -117,7 +118,14 @@ class JsonFormatter(logging.Formatter):
         entry |= {name: one_line(value) if isinstance(value, str) else value for name, value in facts.items()}
         if record.exc_info:
             entry["exception"] = one_line(self.formatException(record.exc_info), kept="\n\t")
+        return _dumped(entry)
+
+
+def _dumped(entry: dict[str, Any]) -> str:
+    try:
         return orjson.dumps(entry, default=str).decode()
+    except TypeError:  # such as a whole number of more than 64 bits: no value may cost the line
+        return json.dumps(entry, default=str)
 
 
 def one_line(text: str, *, kept: str = "") -> str:

@@ -4,7 +4,7 @@ import difflib
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ _PYTHONS_WORDS = ("invalid literal", "could not convert", "Exceeds the limit", "
 _LONGEST_SHOWN = 80
 _LEAST_BUILD_MEMORY = 8 * 2**30
 _SECRETS = (types.as_secret, types.as_keys)
+_GUARDS = ("admin_key", "keys_file", "keys")
+"""Settings that say who may ask. An empty one is no default: an unset ${KEYS} would open everything."""
 
 
 def _setting(default: Any, help_text: str, *, parse: Callable[[str], Any], also: str | None = None) -> Any:
@@ -172,10 +174,7 @@ class Settings:
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {}
         for one in fields(cls):
-            given = (overrides or {}).get(one.name)
-            source, text = f"{PREFIX}{one.name.upper()}", str(given)
-            if given is None:
-                source, text = _from_environment(environ, source, one.metadata["also"])
+            source, text = _given(one, overrides or {}, environ)
             if text != "":
                 values[one.name] = _parsed(one.name, text, one.metadata["parse"], source=source)
         values.setdefault("workers", usable_cores())
@@ -197,6 +196,17 @@ def setting_help(name: str) -> str:
     """Return the line that explains the setting `name`, with its variable."""
     one = next(one for one in fields(Settings) if one.name == name)
     return f"{one.metadata['help']} [{PREFIX}{name.upper()}]"
+
+
+def _given(one: Field[Any], overrides: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the name and the text of what is given for a setting; the text is empty where nothing is."""
+    variable, given = f"{PREFIX}{one.name.upper()}", overrides.get(one.name)
+    source, text = variable, str(given)
+    if given is None:
+        source, text = _from_environment(environ, variable, one.metadata["also"])
+    if one.name in _GUARDS and text == "" and (given is not None or variable in environ):
+        raise SettingsError(f"{variable} is set but empty; give it a value, or do not set it at all.")
+    return source, text
 
 
 def _from_environment(environ: Mapping[str, str], variable: str, also: str | None) -> tuple[str, str]:

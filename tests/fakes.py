@@ -22,8 +22,9 @@ from service.model.layers import Layer
 from service.model.sidecar import Sidecar
 from service.model.tensors import TensorSpec
 from service.repository.bundles import GRAPH, Bundle, BundleStore, Probes, write_bundle
-from service.repository.saved import Saved, Stamp
+from service.repository.saved import Saved
 from service.repository.sources import Source
+from service.repository.stamp import Stamp
 
 CORNERS = 4
 

@@ -1,8 +1,6 @@
 """Owns the file that keys are kept in: it is looked at every so often, so that a change holds without a restart."""
 
 import logging
-import os
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -10,6 +8,7 @@ from pathlib import Path
 
 from service.access.keys import Key, check_distinct, parse_keys
 from service.errors import SettingsError
+from service.files import replace_file
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +30,7 @@ class KeysFile:
         self._spare = spare
         self._look_seconds = look_seconds
         self._looking = threading.Lock()
-        self._text = b""
+        self._text: bytes | None = None  # what the keys were read from, where the file itself was read
         self._trouble: str | None = None
         self._keys = self._started()
         self._next_look = time.monotonic() + look_seconds
@@ -95,10 +94,7 @@ class KeysFile:
         if self._spare is None:
             return
         try:
-            descriptor, name = tempfile.mkstemp(dir=self._spare.parent, prefix=".keys-")
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text)
-            Path(name).replace(self._spare)
+            replace_file(self._spare, text)
         except OSError as error:
             log.warning("no copy of the keys file can be kept: %s", error.strerror)
 

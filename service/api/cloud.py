@@ -28,12 +28,15 @@ _TAKEN = ("/api/", "/hf/", "/v1/models/", "/v2/")
 _TAKEN_ALONE = ("/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/hf", "/v2", PING, INVOCATIONS)
 
 
-def blueprint(default: DefaultModel, predictor: Predictor, inferrer: Inferrer, settings: Settings) -> Blueprint:
+def blueprint(
+    default: DefaultModel, predictor: Predictor, inferrer: Inferrer, settings: Settings, *, is_guarded: bool
+) -> Blueprint:
     """Return SageMaker's routes, and Vertex's where the settings name them.
 
-    A route that is an address of another dialect, such as `/v1/models/mnist:predict`, stays that dialect's.
+    Where keys are asked for (`is_guarded`), the health route, which needs none, names no model. A route that is an
+    address of another dialect, such as `/v1/models/mnist:predict`, stays that dialect's.
     """
-    views = _Views(default, predictor, inferrer, settings)
+    views = _Views(default, predictor, inferrer, settings, is_guarded=is_guarded)
     api = Blueprint("cloud", __name__)
     api.add_url_rule(PING, view_func=views.ping)
     api.add_url_rule(INVOCATIONS, view_func=views.invocations, methods=["POST"])
@@ -56,7 +59,16 @@ def _own(route: str | None) -> str | None:
 
 
 class _Views:
-    def __init__(self, default: DefaultModel, predictor: Predictor, inferrer: Inferrer, settings: Settings) -> None:
+    def __init__(
+        self,
+        default: DefaultModel,
+        predictor: Predictor,
+        inferrer: Inferrer,
+        settings: Settings,
+        *,
+        is_guarded: bool,
+    ) -> None:
+        self._is_guarded = is_guarded
         self._default = default
         self._predictor = predictor
         self._inferrer = inferrer
@@ -69,7 +81,8 @@ class _Views:
             return json_response({"status": "ready"})
         retry_after = reason.retry_after if isinstance(reason, UnavailableError) else None
         headers = {"Retry-After": str(retry_after)} if retry_after else None
-        return json_response({"error": reason.message}, status=503, headers=headers)
+        text = "The default model is not live." if self._is_guarded else reason.message
+        return json_response({"error": text}, status=503, headers=headers)
 
     def invocations(self) -> Response:
         deadline = deadline_of(request, limit=self._settings.request_timeout)

@@ -4,11 +4,12 @@ from flask import Blueprint, Response
 
 import service
 from service.api.render import json_response
-from service.serving.registry import RETRY_SECONDS, Registry
+from service.serving.absence import RETRY_SECONDS
+from service.serving.registry import Registry
 
 
-def blueprint(registry: Registry) -> Blueprint:
-    """Return the routes of liveness and readiness."""
+def blueprint(registry: Registry, *, is_guarded: bool) -> Blueprint:
+    """Return the routes of liveness and readiness; where keys are asked for elsewhere, they name no model."""
     health = Blueprint("health", __name__)
 
     @health.get("/healthz")
@@ -21,7 +22,7 @@ def blueprint(registry: Registry) -> Blueprint:
         view = registry.view
         if view.ready:
             return json_response({"status": "ready"})
-        body = {"status": "not ready", "awaited": view.awaited}
+        body = {"status": "not ready"} | ({} if is_guarded else {"awaited": view.awaited})
         return json_response(body, status=503, headers={"Retry-After": str(RETRY_SECONDS)})
 
     @health.get("/")

@@ -8,6 +8,8 @@ from flask import g, request
 from service.serving.statistics import Account
 
 log = logging.getLogger("convoy.access")
+_MOST_BYTES = 2**53
+"""What programs that read JSON can count exactly. A client may claim any length; no body is as long."""
 
 
 def log_request(route: str, status: int, seconds: float) -> None:
@@ -25,11 +27,15 @@ def _noted() -> dict[str, Any]:
     return {
         "id": g.get("request_id"),
         **_of_model(g.get("account")),
-        "bytes": request.content_length,
+        "bytes": _length(request.content_length),
         "key": g.get("key_name"),
         "client": request.remote_addr,
         "trace": trace.trace if trace else None,
     }
+
+
+def _length(claimed: int | None) -> int | None:
+    return None if claimed is None or claimed > _MOST_BYTES else claimed
 
 
 def _of_model(account: Account | None) -> dict[str, Any]:

@@ -118,7 +118,19 @@ def card_body(card: ModelCard, view: LiveView) -> dict[str, Any]:
     state = view.models.get(card.name, {}).get(card.version)
     diagnosis = {"diagnosis": state.diagnosis} if state and state.diagnosis else {}
     labels = {"version_labels": view.labels_of(card.name, card.version)}
-    return {**card.to_json(), **labels, "state": "live", **diagnosis}
+    body = card.to_json()
+    warnings = {"warnings": [*body["warnings"], *_newer_failures(card, view)]}
+    return {**body, **warnings, **labels, "state": "live", **diagnosis}
+
+
+def _newer_failures(card: ModelCard, view: LiveView) -> list[str]:
+    """Return why the versions above the one at hand are not live."""
+    newer = sorted(view.models.get(card.name, {}).items())
+    return [
+        f"Version {version} cannot be served: {state.diagnosis}"
+        for version, state in newer
+        if version > card.version and state.state == "failed"
+    ]
 
 
 def state_body(name: str, version: int, view: LiveView) -> dict[str, Any]:

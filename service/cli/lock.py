@@ -1,8 +1,6 @@
 """Owns `convoy lock`: the SHA-256 of every saved model, so that a server builds and serves these and no others."""
 
-import os
 import sys
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import orjson
 from service.cli.options import as_json, existing_models_dir, read_settings, settings
 from service.cli.table import printable
 from service.errors import SettingsError
+from service.files import PUBLIC, replace_file
 from service.repository.models_lock import base_of, hashes_of, lock_path, lock_text, read_lock
 from service.repository.sources import Source, find_sources
 from service.settings import Settings
@@ -96,15 +95,7 @@ def _say(found: _Differences, path: Path) -> None:
 def _write(path: Path, text: str) -> None:
     """Replace the file at once, readable by all: a server that looks meanwhile sees the old one or the new one."""
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        fresh = Path(name)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            fresh.chmod(0o644)
-            fresh.replace(path)
-        finally:
-            fresh.unlink(missing_ok=True)
+        replace_file(path, text.encode(), mode=PUBLIC)
     except (OSError, UnicodeEncodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "a file's name is no UTF-8"
         raise SettingsError(f"{path} cannot be written: {reason}; --models-lock names another place.") from error

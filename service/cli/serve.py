@@ -5,6 +5,7 @@ import os
 import shlex
 import signal
 import socket
+import ssl
 import sys
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def serve(models_dir: str | None, **given: str | None) -> None:
     configure(read)
     _check_port(read)
     _check_keys(read)
+    _check_tls(read)
     _warn_of_cache(read)
     from service.server.arbiter import serve as run
 
@@ -70,6 +72,27 @@ def _check_keys(read: Settings) -> None:
             "a file that `convoy key NAME --append FILE` writes, or CONVOY_HOST to 127.0.0.1.",
             err=True,
         )
+
+
+def _check_tls(read: Settings) -> None:
+    """Raise SettingsError where the certificate cannot be used."""
+    if read.tls_key and not read.tls_cert:
+        raise SettingsError("CONVOY_TLS_KEY is set without a certificate; set CONVOY_TLS_CERT as well, or neither.")
+    if read.tls_cert is None:
+        return
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(read.tls_cert, read.tls_key, password=_no_password)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        shown = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+        raise SettingsError(
+            f"The certificate {read.tls_cert} (CONVOY_TLS_CERT) and its key cannot be used: {shown}. Both must be PEM, "
+            "belong together, and the key must have no password."
+        ) from error
+
+
+def _no_password() -> str:
+    raise ValueError("the key has a password")
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,13 +5,17 @@ import os
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from service.metrics.files import CounterFiles
-from service.metrics.kinds import STARTED, Change, Kind
-from service.metrics.rows import Name, Row, RowsFile
+from service.metrics.kinds import STARTED, WORKER, Change, Kind
+from service.metrics.rows import FullError, Name, Row, RowsFile
 
 log = logging.getLogger(__name__)
+
+_RENEWAL_SECONDS = 60.0
+"""From one full file to the next at least: with too many series at once a worker would do nothing but renew it."""
 
 
 class Counters:
@@ -22,6 +26,7 @@ class Counters:
         self._lock = threading.Lock()
         self._places: dict[Name, int] = {}
         self._is_complaining = False
+        self._next_renewal = 0.0
         self._own = self._opened()
         self.add(STARTED, (), [(0, 1)])
 
@@ -66,12 +71,15 @@ class Counters:
     def _opened(self) -> RowsFile | None:
         try:
             with self._files.changing():
-                own = RowsFile(self._files.path_of(f"{os.getpid()}-{time.time_ns()}"))
+                own = self._fresh()
                 self._fold()
                 return own
         except OSError as error:
             self._complain(error)
             return None
+
+    def _fresh(self) -> RowsFile:
+        return RowsFile(self._files.path_of(f"{os.getpid()}-{time.time_ns()}"))
 
     def _fold(self) -> None:
         try:
@@ -86,10 +94,35 @@ class Counters:
         if place is not None or self._own is None:
             return place
         try:
-            place = self._places[name] = self._own.add_row(name, kind.width)
+            place = self._places[name] = self._add_row(self._own, name, kind)
         except OSError as error:  # a full disk: the answer is worth more than its count
             self._complain(error)
         return place
+
+    def _add_row(self, own: RowsFile, name: Name, kind: Kind) -> int:
+        try:
+            return own.add_row(name, kind.width, most_bytes=kind.most_bytes)
+        except FullError:
+            if time.monotonic() < self._next_renewal:
+                raise
+            return self._renew(own).add_row(name, kind.width, most_bytes=kind.most_bytes)
+
+    def _renew(self, old: RowsFile) -> RowsFile:
+        """Go on in a new file: a fold, which leaves out what is long gone, takes in the full one as a dead worker's."""
+        self._next_renewal = time.monotonic() + _RENEWAL_SECONDS
+        with self._files.changing():
+            fresh = self._fresh()
+        name, place = (WORKER.name,), fresh.add_row((WORKER.name,), WORKER.width)
+        if (before := self._places.get(name)) is not None:
+            fresh.words[place : place + WORKER.width] = old.words[before : before + WORKER.width]
+        old.close()
+        self._own, self._places, self._is_complaining = fresh, {name: place}, False
+        threading.Thread(target=self._fold_old, name="counters", daemon=True).start()  # no request waits for it
+        return fresh
+
+    def _fold_old(self) -> None:
+        with suppress(OSError), self._files.changing():  # left as it is, it is read as it is
+            self._fold()
 
     def _complain(self, error: OSError) -> None:
         if not self._is_complaining:

@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from service.files import draft_prefix, replace_file
 from service.metrics.kinds import KINDS, Kind
-from service.metrics.rows import Name, Row, packed_rows, read_rows
+from service.metrics.room import names_to_keep
+from service.metrics.rows import Name, Row, packed_file, packed_row, read_rows
 
 _FOLDER, _SUMS, _LOCK = "counters", "sums", "lock"
 _OWN = ".worker"
@@ -58,11 +60,8 @@ class CounterFiles:
             return
         for path in dead:
             _merge(sums, path.read_bytes(), is_living=False)
-        names: Rows = {(_FOLDED, path.name.removesuffix(_OWN)): () for path in dead}
-        fresh = self._sums.with_suffix(".new")
-        fresh.write_bytes(packed_rows(sums | names))
-        fresh.replace(self._sums)
-        for path in dead:
+        self._write_sums(sums, [path.name.removesuffix(_OWN) for path in dead])
+        for path in (*dead, *self._folder.glob(f"{draft_prefix(self._sums)}*")):
             path.unlink(missing_ok=True)
 
     def totals(self) -> Rows:
@@ -75,8 +74,7 @@ class CounterFiles:
 
     def living(self) -> list[int]:
         """Return the process ids of the workers that live."""
-        files = [path for path in self._folder.glob(f"*{_OWN}") if is_locked(path)]
-        return sorted({int(path.name.partition("-")[0]) for path in files})
+        return sorted({int(path.name.partition("-")[0]) for path in self._folder.glob(f"*{_OWN}") if _lives(path)})
 
     def _read_all(self) -> Rows | None:
         """Return the rows added up, or None where a fold came between."""
@@ -89,6 +87,12 @@ class CounterFiles:
             except FileNotFoundError:
                 return None
             return rows if _number_of(self._sums) == kept else None
+
+    def _write_sums(self, sums: Rows, folded: list[str]) -> None:
+        packed = {name: packed_row(name, row) for name, row in sums.items()}
+        kept = names_to_keep(sums, {name: len(row) for name, row in packed.items()})
+        names = (packed_row((_FOLDED, name), ()) for name in folded)
+        replace_file(self._sums, packed_file((*(packed[name] for name in kept), *names)))
 
     def _read_sums(self) -> tuple[Rows, set[str]]:
         try:
@@ -106,6 +110,13 @@ def is_locked(path: Path) -> bool:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
+        return False
+
+
+def _lives(path: Path) -> bool:
+    try:
+        return is_locked(path)
+    except FileNotFoundError:  # folded since it was listed
         return False
 
 
@@ -132,7 +143,8 @@ def _merge(rows: Rows, data: bytes, *, is_living: bool) -> None:
     for name, row in read_rows(data):
         kind = KINDS[name[0]]
         if kind.merge == "sum" or is_living:
-            rows[name] = _added(kind, rows[name], row) if name in rows else row
+            # Taken out and put in again: what was counted last comes last.
+            rows[name] = _added(kind, rows.pop(name), row) if name in rows else row
 
 
 def _added(kind: Kind, one: Row, other: Row) -> Row:

@@ -10,6 +10,7 @@ NANOSECONDS = 1_000_000_000
 Change = tuple[int, int]
 """A place in a row, and what is added there."""
 
+_MIB = 2**20
 _MS = NANOSECONDS // 1000
 _SECONDS = tuple(
     int(_MS * one) for one in (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000)
@@ -57,7 +58,8 @@ class Kind:
     """A kind of series: `width` numbers for each set of labels.
 
     How rows of several workers become one: "sum" adds them up, "now" those of living workers alone. The place `latest`
-    holds a time, of which the highest counts.
+    holds a time, of which the highest counts. Rows of the kind take no more than `most_bytes` of a file, so that names
+    which come and go for months leave room for kinds without such a limit, whose labels are few.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Kind:
     width: int
     merge: Literal["sum", "now"] = "sum"
     latest: int | None = None
+    most_bytes: int | None = None
 
 
 HTTP_SECONDS = Histogram(0, _SECONDS, NANOSECONDS)
@@ -77,16 +80,16 @@ QUEUE = Histogram(DECODE.end, _SECONDS, NANOSECONDS)
 INFER = Histogram(QUEUE.end, _SECONDS, NANOSECONDS)
 RENDER = Histogram(INFER.end, _SECONDS, NANOSECONDS)
 BATCH = Histogram(RENDER.end, _SIZES)
-MODEL = Kind("model", ("model", "version"), BATCH.end, latest=LAST)
+MODEL = Kind("model", ("model", "version"), BATCH.end, latest=LAST, most_bytes=4 * _MIB)
 """What became of the requests to a version; `LAST` in milliseconds since 1970."""
 
-REJECTED = Kind("rejected", ("model", "version", "reason"), 1)
+REJECTED = Kind("rejected", ("model", "version", "reason"), 1, most_bytes=_MIB)
 CONFIDENCE = Histogram(1, _CONFIDENCES, _MILLIONTHS)
-CLASS = Kind("class", ("model", "version", "output", "index", "label"), CONFIDENCE.end)
+CLASS = Kind("class", ("model", "version", "output", "index", "label"), CONFIDENCE.end, most_bytes=4 * _MIB)
 """How often a class was named, and how sure the model was of it."""
 
 BUILD_SECONDS = Histogram(0, _BUILD_SECONDS, NANOSECONDS)
-BUILD = Kind("build", ("model", "result"), BUILD_SECONDS.end)
+BUILD = Kind("build", ("model", "result"), BUILD_SECONDS.end, most_bytes=_MIB)
 
 STARTED = Kind("started", (), 1)
 IN_FLIGHT, WAITING, CONNECTIONS = range(3)

@@ -23,7 +23,7 @@ GONE = "(gone)"
 MALFORMED = "(malformed)"
 """The route of what was no HTTP request."""
 UNMATCHED = "(unmatched)"
-"""The route of a request for an address where there is nothing."""
+"""The route of a request for an address where there is nothing, or nothing for its method."""
 _OTHER = "other"
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"))
 

@@ -10,7 +10,8 @@ import json
 import mmap
 import os
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 Name = tuple[str, ...]
@@ -20,6 +21,13 @@ Row = tuple[int, ...]
 _WORD = 8
 _FIRST_BYTES = 64 * 1024
 _MOST_BYTES = 16 * 2**20
+
+
+class FullError(OSError):
+    """A file has no room for another row of a kind."""
+
+    def __init__(self) -> None:
+        super().__init__(0, "there are too many series")
 
 
 class RowsFile:
@@ -37,14 +45,23 @@ class RowsFile:
             raise
         self.words = memoryview(self._mapped).cast("q")
         self.words[0] = 1
+        self._taken: Counter[str] = Counter()
 
-    def add_row(self, name: Name, width: int) -> int:
-        """Append a row of zeros and return the place of its first number; raises OSError where there is no room."""
+    def add_row(self, name: Name, width: int, *, most_bytes: int | None = None) -> int:
+        """Append a row of zeros and return the place of its first number.
+
+        Raises FullError where the rows of its kind would take more than `most_bytes`, or the file would be too large,
+        OSError where the disk is full.
+        """
         packed = _packed(name, (0,) * width)
+        size = len(packed) * _WORD
+        if most_bytes is not None and self._taken[name[0]] + size > most_bytes:
+            raise FullError
         used = self.words[0]
         self._make_room((used + len(packed)) * _WORD)
         self.words[used : used + len(packed)] = memoryview(packed)
         self.words[0] = used + len(packed)
+        self._taken[name[0]] += size
         return used + len(packed) - width
 
     def close(self) -> None:
@@ -57,7 +74,7 @@ class RowsFile:
         if size <= len(self._mapped):
             return
         if size > _MOST_BYTES:
-            raise OSError(0, "there are too many series")
+            raise FullError
         old = self._mapped
         self._mapped = self._map(max(size, 2 * len(old)))
         self.words.release()
@@ -75,16 +92,21 @@ def read_rows(data: bytes) -> Iterator[tuple[Name, Row]]:
     used = words[0] if words else 0
     place = 1
     while place < used:
-        width, size = words[place : place + 2]
+        width, size = words[place], words[place + 1]
         start = place + 2 + _words(size)
-        name = json.loads(data[(place + 2) * _WORD : (place + 2) * _WORD + size])
-        yield tuple(name), tuple(words[start : start + width])
+        name = json.loads(data[(place + 2) * _WORD : (place + 2) * _WORD + size].decode("ascii"))
+        yield tuple(name), tuple(words[start : start + width].tolist())
         place = start + width
 
 
-def packed_rows(rows: Mapping[Name, Row]) -> bytes:
-    """Return a whole file that holds `rows`."""
-    body = b"".join(_packed(name, numbers).tobytes() for name, numbers in rows.items())
+def packed_row(name: Name, numbers: Row) -> bytes:
+    """Return what a row takes of a file."""
+    return _packed(name, numbers).tobytes()
+
+
+def packed_file(rows: Iterable[bytes]) -> bytes:
+    """Return a whole file of packed rows."""
+    body = b"".join(rows)
     return array("q", [1 + len(body) // _WORD]).tobytes() + body
 
 

@@ -134,7 +134,7 @@ def _resampled(pictures: int, seed: int, resamples: int) -> Iterator[Numbers]:
         yield _drawn(pictures, seed, block)[: resamples - block * _BLOCK].astype(np.float64)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=RESAMPLES // _BLOCK)  # one weighing asks for that many, the next for the same
 def _drawn(pictures: int, seed: int, block: int) -> NDArray[np.uint8]:
     draw = np.random.default_rng((seed, block))
     return draw.multinomial(pictures, np.full(pictures, 1 / pictures), size=_BLOCK).astype(np.uint8)

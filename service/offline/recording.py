@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from service.errors import SidecarError
+from service.files import PUBLIC, replace_file
 from service.model.card import ModelCard
 from service.offline.candidates import FINISHING, FITTING, is_coloured, picture_inputs
 from service.offline.errors import ThinEvidenceError
@@ -84,14 +85,10 @@ def _text(path: Path) -> str | None:
 def _replace(path: Path, text: str) -> None:
     """Write a file in one step: a running server reads the folder at the same time."""
     target = path.resolve()
-    draft = target.with_name(f".{target.name}.new")
     try:
-        draft.write_text(text, "utf-8", newline="")
-        if target.exists():
-            draft.chmod(target.stat().st_mode & 0o777)
-        draft.replace(target)
+        mode = target.stat().st_mode & 0o777 if target.exists() else PUBLIC
+        replace_file(target, text.encode(), mode=mode)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise SidecarError(f"{path} cannot be written: {error.strerror}.") from error
 
 

@@ -23,6 +23,7 @@ import service
 from service.errors import BrokenModelError, BuildInterruptedError
 from service.model.description import Description
 from service.repository.seal import SUMS, GraphSeal, write_sums, wrong_sums
+from service.repository.stamp import Stamp, stamp_of
 
 BUNDLE_FORMAT = 4
 GRAPH = "model.tflite"
@@ -57,8 +58,8 @@ class Bundle:
 
     path: Path
     facts: Description
-    stamp: tuple[int, ...]
-    """Changes whenever one of its files does."""
+    stamp: tuple[Stamp, ...]
+    """Those of its files."""
 
     @property
     def graph(self) -> Path:
@@ -78,6 +79,10 @@ class Bundle:
         if wrong:
             raise BrokenModelError(f"The bundle is not as it was built ({', '.join(wrong)}); it will be built again.")
         return graph
+
+    def is_untouched(self) -> bool:
+        """Return whether every file is still the very one that was there when the bundle was found."""
+        return _stamp(self.path) == self.stamp
 
     def probes(self) -> Probes:
         """Return the stored probes; raises BrokenModelError where they cannot be read."""
@@ -113,7 +118,7 @@ class BundleStore:
         self._cache = cache_dir
         self._read_only = read_only
         self._read: dict[Path, Bundle] = {}
-        self._shunned: dict[Path, tuple[int, ...]] = {}
+        self._shunned: dict[Path, tuple[Stamp, ...]] = {}
 
     @property
     def build_lock(self) -> Path:
@@ -226,16 +231,15 @@ def _last_used(path: Path) -> float:
         return time.time()
 
 
-def _stamp(path: Path) -> tuple[int, ...] | None:
-    """Return inode and time of each file of a bundle; None where one is missing."""
+def _stamp(path: Path) -> tuple[Stamp, ...] | None:
+    """Return the stamp of each file of a bundle; None where one is missing."""
     try:
-        found = [(path / name).stat() for name in (*_SUMMED, SUMS)]
+        return tuple(stamp_of(path / name) for name in (*_SUMMED, SUMS))
     except OSError:
         return None
-    return tuple(number for status in found for number in (status.st_ino, status.st_mtime_ns, status.st_size))
 
 
-def _read(path: Path, stamp: tuple[int, ...]) -> Bundle | None:
+def _read(path: Path, stamp: tuple[Stamp, ...]) -> Bundle | None:
     try:
         facts = Description.from_json(json.loads((path / _FACTS).read_text("utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

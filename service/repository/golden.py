@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from service.repository.sources import Source
+from service.repository.stamp import Stamp, stamp_of
 
 MAX_FILES = 2000
 
@@ -33,8 +34,8 @@ def find_golden(source: Source) -> GoldenFolder | None:
     return None
 
 
-def _files_below(folder: Path, unreadable: Callable[[OSError], None]) -> Iterator[tuple[str, int, int, int]]:
-    """Yield path, size, time and inode of each file; hidden ones and links to folders inside a label's are left out."""
+def _files_below(folder: Path, unreadable: Callable[[OSError], None]) -> Iterator[tuple[str, Stamp]]:
+    """Yield path and stamp of each file; hidden ones and links to folders inside a label's are left out."""
     for top in (folder, *(one for one in _entries(folder) if one.is_symlink() and one.is_dir())):
         for parent, folders, files in os.walk(top, onerror=unreadable):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -50,9 +51,9 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _looks(path: Path) -> Iterator[tuple[str, int, int, int]]:
+def _looks(path: Path) -> Iterator[tuple[str, Stamp]]:
     try:
-        status = path.stat()
+        stamp = stamp_of(path)
     except OSError:
         return  # it went between the listing and the look, or is a link that leads nowhere
-    yield str(path), status.st_size, status.st_mtime_ns, status.st_ino
+    yield str(path), stamp

@@ -4,14 +4,22 @@ The form is that of `sha256sum`: a line for each file, with its path as seen fro
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.errors import LockError, SidecarError
 from service.repository.beside import read_text
 from service.repository.bundles import fingerprint_of
-from service.repository.saved import Saved, combined_sha256, file_sha256, is_program_folder
+from service.repository.saved import (
+    PROGRAM,
+    Saved,
+    architecture_names,
+    combined_sha256,
+    file_sha256,
+    is_program_folder,
+    stem_of,
+)
 from service.repository.sources import Source
 
 LOCK_FILE = "models.lock"
@@ -36,8 +44,29 @@ class ModelsLock:
         if not names or not self.hashes.keys() >= set(names.values()):
             return None
         if saved.is_program:
-            prefix = f"{relative(saved.path, self.base)}/"
-            names |= {path.removeprefix(prefix): path for path in self.hashes if path.startswith(prefix)}
+            names |= self._below(relative(saved.path, self.base))
+        return self._fingerprint_of(names)
+
+    def buildable(self) -> set[tuple[str, str]]:
+        """Return every fingerprint that files in the lock can come to, each with the name of the model they are of.
+
+        The files need not be there; what lies beside an HDF5 file may be its architecture, or may not.
+        """
+        programs = [path.removesuffix(f"/{PROGRAM}") for path in self.hashes if path.endswith(f"/{PROGRAM}")]
+        groups = [*({path: path} for path in self.hashes), *self._pairs(), *map(self._below, programs)]
+        return {(_model_of(next(iter(group.values()))), self._fingerprint_of(group)) for group in groups}
+
+    def _pairs(self) -> Iterator[dict[str, str]]:
+        for path in map(Path, self.hashes):
+            for beside in (path.with_name(name) for name in architecture_names(path)):
+                if beside.as_posix() in self.hashes:
+                    yield {one.name: one.as_posix() for one in (path, beside)}
+
+    def _below(self, folder: str) -> dict[str, str]:
+        """Return the paths below a folder, by what they are called in it."""
+        return {path.removeprefix(f"{folder}/"): path for path in self.hashes if path.startswith(f"{folder}/")}
+
+    def _fingerprint_of(self, names: Mapping[str, str]) -> str:
         return fingerprint_of(combined_sha256({name: self.hashes[path] for name, path in names.items()}))
 
 
@@ -76,6 +105,12 @@ def lock_text(hashes: Mapping[str, str]) -> str:
 def relative(path: Path, base: Path) -> str:
     """Return the name that a lock has for a file below `base`."""
     return path.relative_to(base).as_posix()
+
+
+def _model_of(path: str) -> str:
+    """Return the name of the model in a models folder that a file belongs to."""
+    top, _, rest = path.partition("/")
+    return top if rest else stem_of(Path(top))
 
 
 def _lines(text: str) -> list[tuple[int, str]]:

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.repository.stamp import Stamp, stamp_of
+
 SUFFIXES = (".keras", ".h5", ".hdf5")
 PROGRAM = "saved_model.pb"
 _PROGRAM_FILES = (PROGRAM, "keras_metadata.pb", "fingerprint.pb")
@@ -19,15 +21,6 @@ _ARCHITECTURES = ("model.json", "architecture.json", "model_architecture.json", 
 # Names that say nothing of the model: its folder's name does then.
 ANONYMOUS = {"model", "keras_model", "saved_model", "weights", "best_weights", "model_weights"}
 _HEAD = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What changes when a file does: size in bytes, modification time in ns, inode; of several, one for all."""
-
-    size: int
-    mtime_ns: int
-    inode: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +45,15 @@ class Saved:
             return {one.relative_to(self.path).as_posix(): one for one in _program_files(self.path)}
         return {one.name: one for one in (self.path, self.architecture) if one is not None}
 
+    def stamp(self) -> Stamp:
+        """Return what changes whenever one of its files does; raises OSError where one is gone."""
+        stamps = [stamp_of(path) for path in self.files.values()]
+        if not stamps:
+            raise FileNotFoundError("no file of the saved model is left")
+        if len(stamps) == 1:
+            return stamps[0]
+        return Stamp(sum(one.size for one in stamps), max(one.mtime_ns for one in stamps), hash(tuple(stamps)))
+
 
 def is_saved_model(path: Path) -> bool:
     """Return whether the name of `path` is one that a saved model has; hidden and temporary files are not."""
@@ -68,24 +70,14 @@ def saved_at(path: Path) -> Saved:
     return Saved(path, _architecture_beside(path) if path.suffix.lower() in SUFFIXES[1:] else None)
 
 
+def architecture_names(path: Path) -> tuple[str, ...]:
+    """Return what the architecture of an HDF5 file may be called that lies beside it."""
+    return (*_own_architectures(path), *_ARCHITECTURES) if path.suffix.lower() in SUFFIXES[1:] else ()
+
+
 def stem_of(path: Path) -> str:
     """Return the name of a saved file without its endings: `mnist` of `mnist.weights.h5`."""
     return path.stem.removesuffix(_WEIGHTS)
-
-
-def stamp_of(saved: Saved | Path) -> Stamp:
-    """Return the stamp of a saved model, or of one file; raises OSError where a file is gone."""
-    paths = saved.files.values() if isinstance(saved, Saved) else (saved,)
-    statuses = [path.stat() for path in paths]
-    if not statuses:
-        raise FileNotFoundError("no file of the saved model is left")
-    return Stamp(
-        size=sum(one.st_size for one in statuses),
-        mtime_ns=max(one.st_mtime_ns for one in statuses),
-        inode=statuses[0].st_ino
-        if len(statuses) == 1
-        else hash(tuple((one.st_ino, one.st_mtime_ns) for one in statuses)),
-    )
 
 
 def sha256_of(saved: Saved | Path) -> str:
@@ -126,13 +118,16 @@ def _is_plain(path: Path) -> bool:
 
 
 def _architecture_beside(path: Path) -> Path | None:
-    own = dict.fromkeys((f"{stem_of(path)}.json", f"{path.stem}.json"))
-    mine = next(filter(_is_architecture, (path.with_name(name) for name in own)), None)
+    mine = next(filter(_is_architecture, (path.with_name(name) for name in _own_architectures(path))), None)
     if mine is not None:
         return mine
     # NOTE: asked last: it lists the folder, for each of a thousand files that lie in it.
     shared = next(filter(_is_architecture, (path.with_name(name) for name in _ARCHITECTURES)), None)
     return shared if shared is not None and _may_share(path) else None
+
+
+def _own_architectures(path: Path) -> dict[str, None]:
+    return dict.fromkeys((f"{stem_of(path)}.json", f"{path.stem}.json"))
 
 
 def _may_share(path: Path) -> bool:

@@ -1,8 +1,10 @@
 """Owns telling whether the files of a bundle are as they were built: their sums on disk, and the graph in use."""
 
-import hashlib
 from collections.abc import Collection
 from pathlib import Path
+
+from service.repository.saved import file_sha256
+from service.repository.stamp import stamp_of
 
 SUMS = "SHA256SUMS"
 """In the form of `sha256sum`, which can check it."""
@@ -10,7 +12,8 @@ SUMS = "SHA256SUMS"
 
 def write_sums(folder: Path) -> None:
     """Write the SHA-256 of every file in `folder` beside them."""
-    (folder / SUMS).write_text("".join(f"{_sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir())), "utf-8")
+    lines = [f"{file_sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
+    (folder / SUMS).write_text("".join(lines), "utf-8")
 
 
 def wrong_sums(folder: Path, names: Collection[str]) -> list[str]:
@@ -19,12 +22,7 @@ def wrong_sums(folder: Path, names: Collection[str]) -> list[str]:
         lines = (folder / SUMS).read_text("utf-8").splitlines()
     except (OSError, ValueError):
         return [SUMS]
-    return [name for name in names if f"{_sha256(folder / name)}  {name}" not in lines]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return [name for name in names if f"{file_sha256(folder / name)}  {name}" not in lines]
 
 
 class GraphSeal:
@@ -36,13 +34,13 @@ class GraphSeal:
     def __init__(self, path: Path) -> None:
         """Look at the file; raises OSError where it is gone."""
         self.path = path
-        self._stamp = self._look()
+        self._stamp = stamp_of(path)
         self._is_broken = False
 
     @property
     def size(self) -> int:
         """Return the size of the file in bytes, as it was first seen."""
-        return self._stamp[2]
+        return self._stamp.size
 
     def is_broken(self) -> bool:
         """Return whether the file is, or ever was found to be, another one in the same place on the disk."""
@@ -51,11 +49,7 @@ class GraphSeal:
 
     def _was_written_to(self) -> bool:
         try:
-            inode, *rest = self._look()
+            found = stamp_of(self.path)
         except OSError:
             return False
-        return inode == self._stamp[0] and rest != [*self._stamp[1:]]
-
-    def _look(self) -> tuple[int, int, int]:
-        status = self.path.stat()
-        return status.st_ino, status.st_mtime_ns, status.st_size
+        return found.inode == self._stamp.inode and found != self._stamp

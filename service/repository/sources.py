@@ -17,13 +17,12 @@ from service.repository.saved import (
     PROGRAM,
     SUFFIXES,
     Saved,
-    Stamp,
     is_program_folder,
     is_saved_model,
     saved_at,
-    stamp_of,
     stem_of,
 )
+from service.repository.stamp import Stamp
 
 SIDECAR = "model.toml"
 GOLDEN = "golden"
@@ -195,7 +194,7 @@ def _source(
 ) -> Source | None:
     saved = saved_at(path)
     try:
-        stamp = stamp_of(saved)
+        stamp = saved.stamp()
     except OSError:
         return None  # it went between the listing and the look
     problem = name_problem(name) or _access_problem(saved)

@@ -39,7 +39,7 @@ class AcceptingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no typ
             return
         super().set_accept_enabled(enabled)
         self.note_load()
-        if not self.alive:
+        if not enabled and not self.alive:
             self._stop_listening()
 
     def _stop_listening(self) -> None:
@@ -47,8 +47,13 @@ class AcceptingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no typ
         for listener in self.sockets:
             with contextlib.suppress(OSError):
                 while True:
-                    self.open(listener, *listener.accept())
+                    self._take_or_pass_over(listener)
             listener.close()
+
+    def _take_or_pass_over(self, listener: Any) -> None:
+        """Take a connection, or pass over one that has ended already; raises BlockingIOError where there is none."""
+        with contextlib.suppress(ConnectionAbortedError):
+            self.open(listener, *listener.accept())
 
     def accept(self, listener: Any) -> None:
         """Accept a connection, unless another worker has fewer of them: then leave it to that one for a moment."""

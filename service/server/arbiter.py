@@ -14,6 +14,7 @@ from gunicorn.http.errors import ParseException
 import service
 from service.log import gunicorn_logger
 from service.metrics.files import remove_counters
+from service.server.reload import PatientArbiter
 from service.server.share import Loads
 from service.serving.live import LiveFile
 from service.serving.unloaded import UnloadedModels
@@ -72,6 +73,10 @@ class _Arbiter(Application):  # type: ignore[misc] # gunicorn has no types
         if settings.tls_cert:
             self.cfg.set("certfile", str(settings.tls_cert))
             self.cfg.set("keyfile", str(settings.tls_key or settings.tls_cert))
+
+    def run(self) -> None:
+        """Be the arbiter until told to stop."""
+        PatientArbiter(self, self._loads).run()
 
     def load(self) -> Any:
         """Make the application, in a worker."""

@@ -99,7 +99,6 @@ class ClientLoop(AcceptingWorker):
         """Hand on what has come, or wait for more."""
         self._hold(conn, len(conn.incoming.data))
         if conn.incoming.is_ready or (conn.is_ended and conn.incoming.has_head):
-            self._hold(conn, 0)
             self.admit(conn)
         elif conn.is_ended:
             self._drop(conn)
@@ -115,6 +114,8 @@ class ClientLoop(AcceptingWorker):
             conn.deadline = conn.reading_deadline(self.settings.read_timeout)
         elif not conn.watched_for:
             conn.deadline = self._idle_deadline()
+            if conn.is_shaking_hands:
+                conn.deadline = min(conn.deadline, time.monotonic() + self.settings.read_timeout)
         self._watch.add(conn, selectors.EVENT_READ, self._receive)
 
     def _idle_deadline(self) -> float:
@@ -143,7 +144,7 @@ class ClientLoop(AcceptingWorker):
             self._await_bytes(conn)
 
     def _hold(self, conn: Connection, size: int) -> None:
-        """Note how many bytes of a request that is not whole yet are held."""
+        """Note how many bytes are held for a connection; those of a request until it has been answered."""
         self._held += size - conn.held
         conn.held = size
 
@@ -182,6 +183,8 @@ class ClientLoop(AcceptingWorker):
             conn.socket.shutdown(socket.SHUT_WR)
         conn.deadline = time.monotonic() + _LINGER_SECONDS
         conn.is_lingering = True
+        self._hold(conn, 0)
+        conn.forget()
         self._watch.add(conn, selectors.EVENT_READ, self._drain)
 
     def _drain(self, conn: Connection, _: object = None) -> None:
@@ -205,6 +208,7 @@ class ClientLoop(AcceptingWorker):
         self._hold(conn, 0)
         self.nr_conns -= 1
         self.note_load()
+        conn.forget()
         conn.close()
 
     def murder_keepalived(self, force: bool = False) -> None:  # noqa: FBT001, FBT002 - gunicorn's
@@ -214,6 +218,8 @@ class ClientLoop(AcceptingWorker):
             return
         self._swept = now
         self.note_state()
+        for conn in self._watch.idle():  # those whose thread was done with the request and asked nothing of the loop
+            self._hold(conn, len(conn.incoming.data))
         for conn in self._watch.idle() if force else self._watch.overdue(now):
             self._drop(conn) if force else self._time_out(conn)
         if self.nr_conns >= self.worker_connections:
@@ -227,12 +233,16 @@ class ClientLoop(AcceptingWorker):
             self.answer(conn, self.answers.too_slow)
             return
         if not conn.sock.is_empty:
+            conn.deadline = conn.sock.deadline(self.settings.read_timeout)
+            if conn.deadline > time.monotonic():  # it takes what the kernel holds
+                return
             conn.abort()
         self._drop(conn)
 
     def make_room(self) -> None:
         """Close the connections that have waited longest, those without a request first."""
-        for conn in self._watch.idle()[: max(1, self.worker_connections // 10)]:
+        waiting = sorted(self._watch.idle(), key=lambda one: (bool(one.incoming.data), one.deadline))
+        for conn in waiting[: max(1, self.worker_connections // 10)]:
             self._drop(conn)
 
     def _cap_keepalive(self, deadline: float) -> None:

@@ -6,128 +6,15 @@ import socket
 import ssl
 import struct
 import time
-from collections import deque
 from typing import Any
 
 from gunicorn.http import get_parser
-from gunicorn.http.unreader import Unreader
 
 from service.server.framing import Incoming
+from service.server.streams import LEAST_RATE, WOULD_BLOCK, Outlet, Received
 
-LEAST_RATE = 500
-"""Bytes a second below which a client loses its connection, after the first `read_timeout` seconds."""
-_LARGE_PIECE = 2**20
 _PIECES_AT_ONCE = 8
-_PARSER_PIECE = 8192
-_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Received(Unreader):  # type: ignore[misc] # gunicorn has no types
-    """Gives gunicorn's parser the bytes that have come, and never asks the socket for more."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._data: bytes | bytearray = b""
-        self._at = 0
-
-    def fill(self, data: bytearray) -> None:
-        """Take the bytes of the next request."""
-        self._data, self._at = data, 0
-
-    def rest(self) -> bytes:
-        """Return what nobody has read."""
-        return bytes(memoryview(self._data)[self._at :])
-
-    def chunk(self, size_hint: int | None = None) -> bytes:
-        """Return nothing: there is no more than what has come."""
-        return b""
-
-    def read(self, size: int | None = None, read_ahead: int | None = None) -> bytes:
-        """Return up to `size` bytes, a piece where no size is given, none at the end."""
-        wanted = size if size is not None and size >= 0 else min(read_ahead or _PARSER_PIECE, _LARGE_PIECE)
-        piece = bytes(memoryview(self._data)[self._at : self._at + wanted])
-        self._at += len(piece)
-        return piece
-
-    def unread(self, data: bytes) -> None:
-        """Take back bytes that were read."""
-        start = self._at - len(data)
-        if start >= 0 and self._data[start : self._at] == data:
-            self._at = start
-        else:
-            self._data, self._at = bytes(data) + self.rest(), 0
-
-    def take_buffered(self) -> bytes:
-        """Return what nobody has read, and forget it."""
-        rest = self.rest()
-        self._at = len(self._data)
-        return rest
-
-
-class Outlet:
-    """What gunicorn writes a response to in place of the socket: gathered, then sent as the client takes it."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._parts: deque[memoryview] = deque()
-        self._began = 0.0
-        self._sent = 0
-        self.is_broken = False
-
-    @property
-    def is_empty(self) -> bool:
-        """Return whether everything has been sent, or cannot be."""
-        return self.is_broken or not self._parts
-
-    def sendall(self, data: bytes) -> None:
-        """Gather bytes to be sent."""
-        if data:
-            self._parts.append(memoryview(bytes(data)))
-
-    def send(self, data: bytes) -> int:
-        """Gather bytes to be sent; return how many."""
-        self.sendall(data)
-        return len(data)
-
-    def flush(self) -> None:
-        """Send as much as the client takes now."""
-        self._began = self._began or time.monotonic()
-        if len(self._parts) > 1:  # head and body in one packet
-            self._parts = deque([memoryview(b"".join(self._parts))])
-        try:
-            while self._parts:
-                count = self._sock.send(self._parts[0])
-                self._sent += count
-                self._parts[0] = self._parts[0][count:]
-                if not self._parts[0]:
-                    self._parts.popleft()
-            self._began, self._sent = 0.0, 0
-        except _WOULD_BLOCK:
-            return
-        except OSError:
-            self.is_broken = True
-
-    def deadline(self, patience: float) -> float:
-        """Return when the client must have taken more: no pause over `patience` seconds, a least rate on the whole."""
-        return min(time.monotonic(), self._began + self._sent / LEAST_RATE) + patience
-
-    def setblocking(self, _: object) -> None:
-        """Do nothing: gunicorn would have the socket block."""
-
-    def settimeout(self, seconds: float | None) -> None:
-        """Do nothing: gunicorn would have the socket block."""
-
-    def shutdown(self, how: int) -> None:
-        """End the response where it is: an error came in the middle of it."""
-        self.is_broken = True
-
-    def recv(self, size: int) -> bytes:
-        """Return nothing: gunicorn would drain the socket before it closes it."""
-        return b""
-
-    def close(self) -> None:
-        """Do nothing: the worker closes the connection."""
 
 
 class Connection:
@@ -167,7 +54,7 @@ class Connection:
         for _ in range(_PIECES_AT_ONCE):
             try:
                 count = self.socket.recv_into(buffer)
-            except _WOULD_BLOCK:
+            except WOULD_BLOCK:
                 return True
             except OSError:
                 return False
@@ -186,6 +73,11 @@ class Connection:
             self._told_to_continue = True
             self.sock.sendall(_CONTINUE)
             self.sock.flush()
+
+    @property
+    def is_shaking_hands(self) -> bool:
+        """Return whether TLS has not been agreed on yet."""
+        return isinstance(self.socket, ssl.SSLSocket) and self.socket.version() is None
 
     def _holds_back(self) -> bool:
         """Return whether TLS has decrypted bytes that the poller cannot see."""
@@ -222,6 +114,11 @@ class Connection:
         """Have the close be a reset: what a client does not take is not kept for it."""
         with contextlib.suppress(OSError):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def forget(self) -> None:
+        """Let go of what was received."""
+        self.incoming = Incoming(self._max_body)
+        self.received.fill(bytearray())
 
     def close(self) -> None:
         """Close the socket."""

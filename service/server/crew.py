@@ -47,6 +47,7 @@ class Crew:
         while (job := self._jobs.get()) is not None:
             work, what = job
             work(what)
+            del job, work, what  # nothing of it is kept while the thread waits
             self._note_end()
 
     def _note_end(self) -> None:
@@ -55,5 +56,5 @@ class Crew:
         now, last = time.monotonic(), self._last_end
         is_waited_for = self._jobs.qsize() > 0
         if is_waited_for and last is not None:
-            self._pace += _NEWEST_SHARE * (now - last - self._pace)
+            self._pace += (_NEWEST_SHARE if self._pace else 1.0) * (now - last - self._pace)
         self._last_end = now if is_waited_for else None

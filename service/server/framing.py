@@ -16,7 +16,6 @@ _MOST_CHUNK_LINE = 8190
 _MOST_DIGITS = 18
 _CHUNK_LINE = 16
 _HEX = frozenset(b"0123456789abcdefABCDEF")
-_CONTROL = (b"GET /healthz", b"GET /readyz", b"GET /metrics", b"GET /ping", b"GET /v2/health/", b"HEAD /healthz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,9 @@ _TOO_MANY_CHUNKS = Refusal(
     413, "Too large", f"The body comes in more than {MOST_CHUNKS:,} chunks; send larger chunks, or a Content-Length."
 )
 
+_OTHER_CODING = Refusal(
+    501, "Not implemented", "Transfer-Encoding is taken as chunked alone; send that, or a Content-Length."
+)
 _TOO_LARGE = Refusal(413, "Too large", "The body is larger than this server takes; send less at a time.")
 
 
@@ -74,11 +76,6 @@ class Incoming:
         """Return how many bytes are known to come still."""
         return max(0, (self.length or 0) - len(self.data))
 
-    @property
-    def is_control(self) -> bool:
-        """Return whether it asks for what must be answered however busy the server is: health and metrics."""
-        return self.data.startswith(_CONTROL)
-
     def feed(self, data: bytes | memoryview) -> None:
         """Take note of more bytes."""
         searched = max(0, len(self.data) - len(_HEAD_END) + 1)
@@ -109,7 +106,9 @@ class Incoming:
         self.expects_continue = [one.lower() for one in values.get(b"expect", [])] == [b"100-continue"]
         codings, lengths = values.get(b"transfer-encoding", []), values.get(b"content-length", [])
         if codings:
-            self.is_ready = bool(lengths) or [one.lower() for one in codings] != [b"chunked"]
+            self.is_ready = bool(lengths)
+            if [one.lower() for one in codings] != [b"chunked"]:
+                self._refuse(_OTHER_CODING)
         elif lengths:
             self._take_length(lengths)
         else:

@@ -25,6 +25,10 @@ class Loads:
         """Strike out a worker that accepts no more."""
         self._counts[age % self._slots] = _NONE
 
+    def accepts(self, age: int) -> bool:
+        """Return whether the worker of this age accepts connections."""
+        return self._counts[age % self._slots] != _NONE
+
     def is_ahead(self, age: int) -> bool:
         """Return whether another worker has fewer connections than the one of this age."""
         mine = self._counts[age % self._slots]

@@ -34,13 +34,12 @@ class Watch:
             self._poller.unregister(conn.socket)
 
     def idle(self) -> list[Connection]:
-        """Return the connections that no request is at work for, those nearest to their deadline first."""
-        waiting = [one for one in self._all if not one.is_busy]
-        return sorted(waiting, key=lambda one: (bool(one.incoming.data), one.deadline))
+        """Return the connections that no thread is at work for."""
+        return [one for one in self._all if not one.is_busy]
 
     def overdue(self, now: float) -> list[Connection]:
         """Return those whose deadline has passed."""
-        return [one for one in self._all if one.deadline <= now and not one.is_busy]
+        return [one for one in self._all if not one.is_busy and one.deadline <= now]
 
 
 def reads(conn: Connection) -> bool:

@@ -5,10 +5,13 @@ idle connections cost no thread. A bounded number of requests wait; more are ref
 """
 
 import logging
+import re
 import time
+from collections import Counter
 from typing import Any
 
 from gunicorn import util
+from gunicorn.http.errors import ParseException
 
 from service.api.headers import HEADERS
 from service.metrics.metrics import GONE, Metrics
@@ -28,6 +31,15 @@ _PATIENCE = 0.5
 """Share of the time a request may take that it may wait for its turn."""
 _CLOSED_BY_CLIENT = 499  # nginx's number
 _ANY_ORIGIN = "*"
+_TELL_SECONDS = 1.0
+_MALFORMED = {
+    "ExpectationFailed": (417, "Expectation Failed"),
+    "ForbiddenProxyRequest": (403, "Forbidden"),
+    "LimitRequestHeaders": (431, "Request Header Fields Too Large"),
+    "LimitRequestLine": (414, "URI Too Long"),
+    "UnsupportedTransferCoding": (501, "Not Implemented"),
+}
+"""Statuses of what gunicorn's parser refuses, by the kind of its error; 400 for all others."""
 
 
 class QueueWorker(ClientLoop):
@@ -38,6 +50,9 @@ class QueueWorker(ClientLoop):
         # NOTE: gunicorn has no setting for it; its handle_error() picks the status and calls this by its module.
         util.write_error = self._write_error
         self._control = Crew(1, "control")
+        self._control_pattern = _control_pattern(self.settings.health_route)
+        self._own_answers: Counter[tuple[int, str]] = Counter()
+        self._told = 0.0
         super().init_process()
 
     def get_thread_pool(self) -> Crew:
@@ -51,16 +66,28 @@ class QueueWorker(ClientLoop):
 
     def note_answer(self, answer: Answer) -> None:
         """Count an answer of the server's own."""
-        self._metrics.http("-", answer.route, answer.status, 0.0)
+        self._note(answer.status, answer.route)
 
     def note_state(self) -> None:
         """Say how many connections there are, and how many requests wait."""
         self._metrics.connections(self.nr_conns)
         self._metrics.waiting(self.tpool.waiting)
+        if self._own_answers and time.monotonic() - self._told > _TELL_SECONDS:
+            self._tell()
+
+    def _note(self, status: int, route: str, waited: float = 0.0) -> None:
+        self._metrics.http("-", route, status, waited)
+        self._own_answers[status, route] += 1
+
+    def _tell(self) -> None:
+        """Leave one line in the log for all that did not reach the application: there may be thousands a second."""
+        noted, self._own_answers, self._told = self._own_answers, Counter(), time.monotonic()
+        told = ", ".join(f"{count} times {status} {route}" for (status, route), count in sorted(noted.items()))
+        log.info("answered without the application: %s", told)
 
     def admit(self, conn: Connection) -> None:
         """Queue a request for a thread, or refuse it at once."""
-        if conn.incoming.is_control:
+        if self._is_control(conn):
             self.note_state()
         if conn.incoming.refusal:
             self.answer(conn, self.answers.refusal(conn.incoming.refusal))
@@ -79,8 +106,11 @@ class QueueWorker(ClientLoop):
 
     def _crew(self, conn: Connection) -> Crew:
         """Return the threads for a request: health and metrics are answered however busy the others are."""
-        crew: Crew = self._control if conn.incoming.is_control else self.tpool
+        crew: Crew = self._control if self._is_control(conn) else self.tpool
         return crew
+
+    def _is_control(self, conn: Connection) -> bool:
+        return bool(self._control_pattern.match(conn.incoming.data))
 
     def _work(self, conn: Connection) -> None:
         """Answer a request, in a thread, and have the loop go on with the connection where that takes more."""
@@ -99,13 +129,15 @@ class QueueWorker(ClientLoop):
         """Answer a request; return whether the connection lives on."""
         waited = time.monotonic() - conn.arrived
         if waited > _WAITED_SECONDS and conn.has_gone():
-            self._metrics.http("-", GONE, _CLOSED_BY_CLIENT, waited, waited=waited)
+            self._note(_CLOSED_BY_CLIENT, GONE, waited)
             return False
         try:
             return bool(super().handle(conn))
         except Exception:
             log.exception("a request could not be handled")
             return False
+        finally:
+            client_gone.set(None)  # or the thread would keep the connection while it waits for another
 
     def handle_request(self, req: Any, conn: Connection) -> Any:
         """Run the application; it reads from `arrived_at` how long the request has waited."""
@@ -117,13 +149,31 @@ class QueueWorker(ClientLoop):
         return super().handle_request(req, conn)
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:  # noqa: FBT001 - gunicorn's
-        return bool(keepalive) and conn.incoming.is_whole and bool(super()._keepalive_after(conn, keepalive))
+        # What the application left unread is in memory: no deadline is needed to pass over it.
+        return bool(keepalive) and conn.incoming.is_whole and bool(conn.parser.finish_body())
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answer what is no HTTP request. What it says goes nowhere: it may hold a key."""
+        if not isinstance(exc, ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        kind = type(exc).__name__
+        log.warning("what %s sent is no HTTP request: %s", addr[0] if addr else "somebody", kind)
+        status, title = _MALFORMED.get(kind, (400, "Bad Request"))
+        words = re.sub(r"(?<!^)(?=[A-Z])", " ", kind).lower()
+        self._write_error(client, status, title, f"This is no HTTP request that can be read: {words}.")
 
     def _write_error(self, sock: Any, status: int, reason: str, message: str) -> None:
-        """Answer what is no HTTP request: gunicorn's `util.write_error`, in JSON in place of HTML."""
+        """Send an error that gunicorn found, in JSON in place of HTML."""
         answer = self.answers.refusal(Refusal(status, reason, message))
         self.note_answer(answer)
         sock.sendall(answer.data)
+
+
+def _control_pattern(health_route: str | None) -> "re.Pattern[bytes]":
+    """Return what requests begin with that are answered however busy the others are."""
+    own = "".join(f"|{re.escape(one)}" for one in [health_route] if one)
+    return re.compile(rf"(GET|HEAD) (/healthz|/readyz|/metrics|/ping|/v2/health/(live|ready){own})[ ?]".encode())
 
 
 def worker_class(settings: Settings, loads: Loads) -> type[QueueWorker]:

@@ -9,18 +9,19 @@ from service.image.decode import ImageLimits
 from service.model.sidecar import VersionPolicy
 from service.repository.bundles import Bundle, BundleStore, fingerprint_of
 from service.repository.golden import GoldenFolder, find_golden
-from service.repository.saved import Stamp, sha256_of, stamp_of
+from service.repository.saved import sha256_of
 from service.repository.sidecar import parse_sidecar, read_model_toml, read_sidecar
 from service.repository.sources import Source
+from service.repository.stamp import Stamp
 from service.serving.builds import Builds
 from service.serving.golden import replayed
 from service.serving.live import VersionState
 from service.serving.live_model import LiveModel, load_model
-from service.serving.supply import Supply
+from service.serving.supply import Refusal, Supply
 
 log = logging.getLogger(__name__)
 
-_Proof = tuple[str, int, str, tuple[int, ...], str, GoldenFolder | None]
+_Proof = tuple[str, int, str, tuple[Stamp, ...], str, GoldenFolder | None]
 
 
 class Appraiser:
@@ -48,8 +49,8 @@ class Appraiser:
         fingerprint = None if refusal else self._fingerprint(source, is_first_look=is_first_look)
         refusal = refusal or self._supply.refusal(source, fingerprint, held=held)
         if refusal:
-            state = VersionState("failed", fingerprint, sidecar, diagnosis=refusal.diagnosis)
-            return _keep_serving(before, state) if refusal.may_stay else state
+            failed = VersionState("failed", fingerprint, sidecar, diagnosis=refusal.diagnosis)
+            return self._refused(refusal, before, failed)
         if fingerprint is None or not is_golden_whole:
             return _keep_serving(before, VersionState("building", None, sidecar, step="waiting until it is copied"))
         found = self._built(source, fingerprint, sidecar)
@@ -64,6 +65,12 @@ class Appraiser:
         self._rebuilt.discard((source.name, fingerprint))  # damaged again in a year, it is built again
         self._store.mark_used(source.name, fingerprint)
         return VersionState("live", fingerprint, sidecar)
+
+    def _refused(self, refusal: Refusal, before: VersionState | None, failed: VersionState) -> VersionState:
+        if self._supply.is_changing:
+            waiting = VersionState("building", None, failed.sidecar, step="waiting until models.lock is written")
+            return _keep_serving(before, waiting)
+        return _keep_serving(before, failed) if refusal.may_stay else failed
 
     def remember(self, sources: list[Source]) -> None:
         """Note how the files looked, to tell at the next look whether they stood still; forget those that went."""
@@ -94,7 +101,7 @@ class Appraiser:
         try:
             if key not in self._hashes:
                 self._hashes[key] = fingerprint_of(sha256_of(source.saved))
-            return self._hashes[key] if stamp_of(source.saved) == source.stamp else None
+            return self._hashes[key] if source.saved.stamp() == source.stamp else None
         except OSError:
             return None
 

@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from service.builder.process import BuildLimits, build_bundle, sweep_cache
@@ -16,12 +17,12 @@ from service.errors import (
 )
 from service.repository.bundles import BundleStore
 from service.repository.sources import Source
+from service.serving.live import ModelKey
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 300.0
-_Key = tuple[str, int]
 Record = Callable[[str, str, float], None]
 """Told of each build: the model's name, how it ended (built, failed, interrupted) and its seconds."""
 
@@ -62,8 +63,9 @@ class Builds:
         self._limits = limits
         self._on_change = on_change
         self._record = record
-        self._jobs: dict[_Key, _Job] = {}
+        self._jobs: dict[ModelKey, _Job] = {}
         self._undiagnosable: dict[tuple[str, str], str] = {}
+        self._is_gathering = False
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="builds", daemon=True)
@@ -81,17 +83,28 @@ class Builds:
                 self._thread.start()
             return job.step
 
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Begin no build while the block runs, so that the smallest of all that it asks for is the first."""
+        self._is_gathering = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._is_gathering = False
+                self._changed.notify_all()
+
     def diagnosis(self, name: str, fingerprint: str) -> str | None:
         """Return why this very file could not be built, or None where that is not known (yet)."""
         return self._undiagnosable.get((name, fingerprint)) or self._store.diagnosis(name, fingerprint)
 
-    def keep_only(self, keys: set[_Key]) -> None:
+    def keep_only(self, keys: set[ModelKey]) -> None:
         """Forget what was asked for and is no longer on disk."""
         with self._changed:
             for key in set(self._jobs) - keys:
                 self._drop(key)
 
-    def _drop(self, key: _Key) -> None:
+    def _drop(self, key: ModelKey) -> None:
         """Forget a job; where it is being built, that ends, since nobody wants the result."""
         job = self._jobs.pop(key, None)
         if job is not None:
@@ -123,7 +136,7 @@ class Builds:
         with self._changed:
             now = time.monotonic()
             due = [job for job in self._jobs.values() if job.not_before <= now]
-            if due:
+            if due and not self._is_gathering:
                 return min(due, key=lambda job: (job.tries, job.source.stamp.size))
             if not self._stopping.is_set():
                 self._changed.wait(timeout=0.5 if self._jobs else None)

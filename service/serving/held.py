@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.repository.stamp import Stamp
+from service.serving.live import ModelKey
 from service.serving.shared_file import SharedFile
 
 _FOLDER = "held"
-Key = tuple[str, int]
-"""A model's name and version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Worker:
     """One worker: its process id, and the fingerprint of each model that it has loaded."""
 
     pid: int
-    held: Mapping[Key, str]
+    held: Mapping[ModelKey, str]
 
 
 class HeldModels:
@@ -29,20 +29,24 @@ class HeldModels:
 
     def __init__(self, runtime_dir: Path) -> None:
         self._folder = runtime_dir / _FOLDER
-        self._said: dict[Key, str] | None = None
+        self._said: dict[ModelKey, str] | None = None
         self._own: SharedFile | None = None
+        self._stamp: Stamp | None = None
 
-    def say(self, held: Mapping[Key, str]) -> None:
+    def say(self, held: Mapping[ModelKey, str]) -> None:
         """Say what this worker holds now; raises OSError where the file cannot be written."""
-        if held == self._said:
+        if held == self._said and not self.is_lost():
             return
         pid, born = os.getpid(), _born(os.getpid())
         models = [[name, version, fingerprint] for (name, version), fingerprint in sorted(held.items())]
-        self._folder.mkdir(exist_ok=True)
         # The name is this process's alone, so that whoever removes what a dead one left never removes another's.
         self._own = SharedFile(self._folder / f"{pid}-{born}.json")
-        self._own.write({"pid": pid, "born": born, "models": models})
+        self._stamp = self._own.write({"pid": pid, "born": born, "models": models})
         self._said = dict(held)
+
+    def is_lost(self) -> bool:
+        """Return whether what this worker said was tidied away, or changed by somebody else."""
+        return self._own is not None and self._own.stamp() != self._stamp
 
     def workers(self) -> list[Worker]:
         """Return what every living worker says, by process id."""
@@ -64,12 +68,12 @@ class HeldModels:
                 path.unlink(missing_ok=True)
 
 
-def holders(workers: Iterable[Worker], key: Key, fingerprint: str | None) -> list[int]:
+def holders(workers: Iterable[Worker], key: ModelKey, fingerprint: str | None) -> list[int]:
     """Return the process ids of the workers that hold this very build of a model's version."""
     return [one.pid for one in workers if fingerprint is not None and one.held.get(key) == fingerprint]
 
 
-def _held(models: Iterable[tuple[str, int, str]]) -> dict[Key, str]:
+def _held(models: Iterable[tuple[str, int, str]]) -> dict[ModelKey, str]:
     return {(name, version): fingerprint for name, version, fingerprint in models}
 
 

@@ -62,7 +62,7 @@ class Inferrer:
         sizes or there is none, TooLargeError, DeadlineExceededError.
         """
         account = Account(model.key)
-        run = _Run(model, self._limits, self._max_examples, deadline, account)
+        run = _Run(model, account, limits=self._limits, max_examples=self._max_examples, deadline=deadline)
         with recorded(self._recorder, account):
             for index, example in enumerate(examples):
                 run.add(index, example)
@@ -74,7 +74,7 @@ class Inferrer:
 
 class _Run:
     def __init__(
-        self, model: LiveModel, limits: ImageLimits, max_examples: int, deadline: float, account: Account
+        self, model: LiveModel, account: Account, *, limits: ImageLimits, max_examples: int, deadline: float
     ) -> None:
         self._model = model
         self._limits = limits

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from service.serving.shared_file import SharedFile, Stamp
+from service.repository.stamp import Stamp
+from service.serving.shared_file import SharedFile
 
+ModelKey = tuple[str, int]
+"""A model's name and version."""
 State = Literal["building", "live", "failed", "unloaded"]
 LIVE_FILE = "live.json"
 
@@ -85,7 +88,7 @@ class LiveFile:
     def __init__(self, runtime_dir: Path) -> None:
         self._file = SharedFile(runtime_dir / LIVE_FILE)
 
-    def stamp(self) -> Stamp:
+    def stamp(self) -> Stamp | None:
         """Return what changes whenever the file is replaced; None where there is none yet."""
         return self._file.stamp()
 

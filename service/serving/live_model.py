@@ -18,6 +18,7 @@ from service.model.sidecar import Sidecar
 from service.repository.bundles import Bundle
 from service.repository.seal import GraphSeal
 from service.serving.admission import check_deadline, too_late
+from service.serving.live import ModelKey
 
 CHUNK = 32
 """Examples run at once; LiteRT gives the same numbers whatever the chunk."""
@@ -38,7 +39,7 @@ class LiveModel:
     seal: GraphSeal | None = None
 
     @property
-    def key(self) -> tuple[str, int]:
+    def key(self) -> ModelKey:
         """Return the model's name and version."""
         return self.card.name, self.card.version
 
@@ -124,7 +125,7 @@ def load_model(bundle: Bundle, sidecar: Sidecar, version: int, fingerprint: str)
         in_memory=in_memory,
     )
     _check_probes(engine, bundle)
-    if seal.is_broken():
+    if not bundle.is_untouched():
         raise BrokenModelError("The bundle was changed while it was loaded; it will be built again.")
     return LiveModel(card, engine, seal=None if in_memory else seal)
 

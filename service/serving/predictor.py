@@ -42,7 +42,15 @@ class Predictor:
         TooLargeError where the request holds more than `max_examples` examples.
         """
         account = Account(model.key)
-        run = _Run(model, self._limits, self._max_examples, top_k, deadline, self.polarity, account)
+        run = _Run(
+            model,
+            account,
+            limits=self._limits,
+            max_examples=self._max_examples,
+            top_k=top_k,
+            deadline=deadline,
+            polarity=self.polarity,
+        )
         with recorded(self._recorder, account):
             for example in examples:
                 run.add(example)
@@ -59,12 +67,13 @@ class _Run:
     def __init__(
         self,
         model: LiveModel,
+        account: Account,
+        *,
         limits: ImageLimits,
         max_examples: int,
         top_k: int,
         deadline: float,
         polarity: PolarityWatch,
-        account: Account,
     ) -> None:
         self.predictions: list[Prediction] = []
         self.gathering = Gathering(model, self._run, account, max_examples=max_examples, deadline=deadline)

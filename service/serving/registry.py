@@ -6,20 +6,23 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 
-from service.errors import BrokenModelError, ConvoyError, ModelFailedError, ModelNotReadyError, UnknownModelError
+from service.errors import BrokenModelError, ConvoyError, ModelNotReadyError
 from service.model.sidecar import Sidecar
 from service.repository.bundles import BundleStore
 from service.repository.sidecar import parse_sidecar
+from service.repository.stamp import Stamp
+from service.serving import absence
+from service.serving.absence import RETRY_SECONDS
 from service.serving.held import HeldModels, Worker
-from service.serving.live import LiveFile, LiveView, VersionState
+from service.serving.live import LiveFile, LiveView, ModelKey, VersionState
 from service.serving.live_model import LiveModel, load_model, relabelled
-from service.serving.shared_file import Stamp
 from service.serving.unloaded import UnloadedModels, without
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = 2
-_Key = tuple[str, int]
+LOAD_SECONDS = 3.0
+"""How long a request waits for a model that another thread is loading; others than it wait not at all."""
+_Stamps = tuple[Stamp | None, Stamp | None]
 
 
 class Registry:
@@ -29,6 +32,7 @@ class Registry:
         self,
         live_file: LiveFile,
         store: BundleStore,
+        *,
         unloaded: UnloadedModels | None = None,
         held: HeldModels | None = None,
     ) -> None:
@@ -37,12 +41,12 @@ class Registry:
         self._unloaded = unloaded
         self._said = held
         self._refreshing = threading.Lock()
-        self._stamp: tuple[Stamp, Stamp] = (None, None)
+        self._stamp: _Stamps = (None, None)
         self._retry_at: float | None = None
         self._shared: LiveView | None = None
         self._view = LiveView()
-        self._models: Mapping[_Key, LiveModel] = {}
-        self._complaints: dict[_Key, str] = {}
+        self._models: Mapping[ModelKey, LiveModel] = {}
+        self._complaints: dict[ModelKey, str] = {}
         self._by_name: Mapping[str, list[LiveModel]] = {}
 
     @property
@@ -61,12 +65,21 @@ class Registry:
         Raises UnknownModelError, ModelNotReadyError or ModelFailedError (with the diagnosis).
         """
         model = self._held(name, version)
+        if model is not None:
+            return model
+        if not self._refresh(seconds=0):
+            self._await(name, version)
+        model = self._held(name, version)
         if model is None:
-            self.refresh()
-            model = self._held(name, version)
-        if model is None:
-            raise self._why_not(name, version)
+            raise self.why_not(name, version)
         return model
+
+    def _await(self, name: str, version: int | str) -> None:
+        """Wait for another thread that may be loading a model; raise why it is not to be had where it is not."""
+        coming = self._read()
+        # Were those who ask for another one to wait, a few of them would hold every thread of this worker.
+        if not absence.is_called_live(coming, name, version) or not self._refresh(seconds=LOAD_SECONDS):
+            raise absence.why_not(coming, name, version)
 
     def loaded(self, name: str) -> list[LiveModel]:
         """Return what this worker holds of a model, highest version first."""
@@ -77,8 +90,14 @@ class Registry:
 
         Without `wait` it returns at once where another thread is at it.
         """
-        if not self._is_behind() or not self._refreshing.acquire(blocking=wait):
-            return
+        self._refresh(seconds=-1 if wait else 0)
+
+    def _refresh(self, *, seconds: float) -> bool:
+        """Catch up; return whether that is done, or False where another thread is at it for longer than `seconds`."""
+        if not self._is_behind():
+            return True
+        if not self._refreshing.acquire(timeout=seconds):
+            return False
         try:
             stamp = self._stamps()
             if self._is_behind():
@@ -87,6 +106,7 @@ class Registry:
                 self._retry_at = None if is_complete else time.monotonic() + RETRY_SECONDS
         finally:
             self._refreshing.release()
+        return True
 
     def workers(self) -> list[Worker]:
         """Return what each worker of this server holds, as it says itself."""
@@ -104,11 +124,14 @@ class Registry:
         return True
 
     def _is_behind(self) -> bool:
-        is_retry_due = self._retry_at is not None and time.monotonic() >= self._retry_at
+        if self._retry_at is None:
+            is_due = self._said is not None and self._said.is_lost()
+        else:
+            is_due = time.monotonic() >= self._retry_at
         is_spoilt = any(model.is_spoilt for model in self._models.values())
-        return is_retry_due or is_spoilt or self._stamps() != self._stamp
+        return is_due or is_spoilt or self._stamps() != self._stamp
 
-    def _stamps(self) -> tuple[Stamp, Stamp]:
+    def _stamps(self) -> _Stamps:
         return self._file.stamp(), self._unloaded.stamp() if self._unloaded else None
 
     def _read(self) -> LiveView:
@@ -130,7 +153,7 @@ class Registry:
         self._view = view
         return not self._complaints.keys() & wanted.keys()
 
-    def _loaded(self, key: _Key, state: VersionState) -> LiveModel | None:
+    def _loaded(self, key: ModelKey, state: VersionState) -> LiveModel | None:
         held = self._models.get(key)
         try:
             model = self._made(key, state, held)
@@ -140,20 +163,20 @@ class Registry:
         self._complaints.pop(key, None)
         return model
 
-    def _complain(self, key: _Key, error: Exception) -> None:
+    def _complain(self, key: ModelKey, error: Exception) -> None:
         message = str(error)
         if self._complaints.get(key) != message:
             unforeseen = None if isinstance(error, ConvoyError) else error
             log.error("cannot load %s version %d: %s", *key, message, exc_info=unforeseen)
         self._complaints[key] = message
 
-    def _made(self, key: _Key, state: VersionState, held: LiveModel | None) -> LiveModel:
+    def _made(self, key: ModelKey, state: VersionState, held: LiveModel | None) -> LiveModel:
         sidecar = parse_sidecar(state.sidecar)
         if held is None or held.card.fingerprint != state.fingerprint or held.is_spoilt:
             return self._load(key, state, sidecar)
         return held if held.card.sidecar == sidecar else relabelled(held, sidecar)
 
-    def _load(self, key: _Key, state: VersionState, sidecar: Sidecar) -> LiveModel:
+    def _load(self, key: ModelKey, state: VersionState, sidecar: Sidecar) -> LiveModel:
         name, version = key
         fingerprint = state.fingerprint or ""
         while (bundle := self._store.find(name, fingerprint)) is not None:
@@ -167,7 +190,7 @@ class Registry:
 
     def why_not(self, name: str, version: int | str = "latest") -> ConvoyError:
         """Return the error that `get` raises for a model that is not held."""
-        return self._why_not(name, version)
+        return absence.why_not(self._view, name, version)
 
     def _held(self, name: str, version: int | str) -> LiveModel | None:
         if version == "latest":
@@ -177,39 +200,11 @@ class Registry:
 
     def number_of(self, name: str, version: int | str) -> int | None:
         """Return the number that a version or a label stands for; None for `latest` and for an unknown label."""
-        return version if isinstance(version, int) else self._view.labels.get(name, {}).get(version)
-
-    def _why_not(self, name: str, version: int | str) -> ConvoyError:
-        versions = self._view.models.get(name)
-        if not versions:
-            return UnknownModelError(f"There is no model {name!r}; known: {_listed(self._view.models)}.")
-        number = self.number_of(name, version)
-        states = [state for one, state in versions.items() if version == "latest" or one == number]
-        if not states:
-            return UnknownModelError(self._no_such_version(name, version, number))
-        if all(state.state == "unloaded" for state in states):
-            return ModelNotReadyError(
-                f"The model {name!r} was unloaded; POST /v2/repository/models/{name}/load with the admin key loads it."
-            )
-        if any(state.state != "failed" for state in states):
-            return ModelNotReadyError(
-                f"The model {name!r} is being built; try again in a moment.", retry_after=RETRY_SECONDS
-            )
-        return ModelFailedError(f"The model {name!r} cannot be served: {states[0].diagnosis}")
-
-    def _no_such_version(self, name: str, version: int | str, number: int | None) -> str:
-        live = _listed(self._view.live_versions(name))
-        if number in (None, version):
-            return f"There is no version {version!r} of {name!r}; live: {live}. Leave it out for the latest."
-        return f"The label {version!r} of {name!r} names version {number}, which is not there; live: {live}."
+        return absence.number_of(self._view, name, version)
 
 
-def _by_name(models: Mapping[_Key, LiveModel]) -> dict[str, list[LiveModel]]:
+def _by_name(models: Mapping[ModelKey, LiveModel]) -> dict[str, list[LiveModel]]:
     grouped: dict[str, list[LiveModel]] = defaultdict(list)
     for (name, _), model in sorted(models.items(), reverse=True):
         grouped[name].append(model)
     return dict(grouped)
-
-
-def _listed(names: object) -> str:
-    return ", ".join(map(str, names)) or "none"  # type: ignore[call-overload]

@@ -4,12 +4,11 @@ Files are told apart by their stamp, so that a look costs one question to the fi
 """
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
-Stamp = tuple[int, int, int] | None
+from service.files import replace_file
+from service.repository.stamp import Stamp, stamp_if_there
 
 
 class SharedFile:
@@ -18,9 +17,9 @@ class SharedFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def stamp(self) -> Stamp:
+    def stamp(self) -> Stamp | None:
         """Return what changes whenever the file is replaced; None where there is none."""
-        return _stamp_of(self._path)
+        return stamp_if_there(self._path)
 
     def read(self) -> Any:
         """Return what is in the file; None where there is none, or none that can be read."""
@@ -32,26 +31,8 @@ class SharedFile:
     def write(self, data: Any) -> Stamp:
         """Replace the file; return its stamp. Raises OSError where it cannot be written; the one before stays then."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have tidied it away
-        descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.stem}-")
-        fresh = Path(name)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(data, file)
-            stamp = _stamp_of(fresh)  # before anybody else can write to it
-            fresh.replace(self._path)
-        except OSError:
-            fresh.unlink(missing_ok=True)
-            raise
-        return stamp
+        return Stamp.of(replace_file(self._path, json.dumps(data).encode()))
 
     def remove(self) -> None:
         """Remove the file, if there is one."""
         self._path.unlink(missing_ok=True)
-
-
-def _stamp_of(path: Path) -> Stamp:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return (status.st_ino, status.st_mtime_ns, status.st_size)

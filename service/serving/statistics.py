@@ -19,6 +19,7 @@ from service.metrics import kinds
 from service.metrics.counters import Counters
 from service.metrics.kinds import Change, to_ns
 from service.serving.examples import Timings
+from service.serving.live import ModelKey
 from service.serving.live_model import CHUNK
 from service.serving.predicted import Predicted
 
@@ -36,8 +37,6 @@ _REASONS: dict[type[RequestError], str] = {
     UnsupportedBodyError: "unsupported",
 }
 """How an error of an example is called where it is counted."""
-Key = tuple[str, int]
-"""A model's name and version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Account:
     `seconds` is what it took in all, and `ended` when that was, on `time.monotonic()`.
     """
 
-    key: Key
+    key: ModelKey
     timings: Timings = field(default_factory=Timings)
     examples: int = 0
     batches: list[int] = field(default_factory=list)
@@ -120,11 +119,11 @@ class Statistics:
         for one in account.predicted:
             self._count_class(labels, one)
 
-    def rendered(self, key: Key, seconds: float) -> None:
+    def rendered(self, key: ModelKey, seconds: float) -> None:
         """Count how long it took to write an answer, once its predictions were there."""
         self._counters.add(kinds.MODEL, _labels(key), kinds.RENDER.observed(to_ns(seconds)))
 
-    def totals(self) -> dict[Key, Counts]:
+    def totals(self) -> dict[ModelKey, Counts]:
         """Return the sums over all workers, of those that have ended too."""
         rows = self._counters.totals(kinds.MODEL)
         return {(name, int(version)): _counts(row) for (name, version), row in rows.items()}
@@ -137,7 +136,7 @@ class Statistics:
         self._counters.add(kinds.CLASS, (*labels, one.output, *name), changes)
 
 
-def _labels(key: Key) -> tuple[str, str]:
+def _labels(key: ModelKey) -> tuple[str, str]:
     name, version = key
     return name, str(version)
 

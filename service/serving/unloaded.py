@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from service.repository.stamp import Stamp
 from service.serving.live import LiveView, VersionState
-from service.serving.shared_file import SharedFile, Stamp
+from service.serving.shared_file import SharedFile
 
 _FILE = "unloaded.json"
 _LOCK = "unloaded.lock"
@@ -23,7 +24,7 @@ class UnloadedModels:
         self._file = SharedFile(runtime_dir / _FILE)
         self._lock = runtime_dir / _LOCK
 
-    def stamp(self) -> Stamp:
+    def stamp(self) -> Stamp | None:
         """Return what changes whenever the file is replaced; None where nothing was ever unloaded."""
         return self._file.stamp()
 

@@ -45,6 +45,7 @@ class Watcher:
         self._last_prune = 0.0
         written = live_file.read()
         self._view = written or LiveView()
+        self._before: dict[str, _Versions] = {}
         self._first = written is None
         self._stamp = live_file.stamp()
         self._root_identity = _identity(models_dir)
@@ -56,13 +57,26 @@ class Watcher:
     def look(self) -> None:
         """Take one look at the folder, start what builds it calls for, and write the view if it changed."""
         lock_problems = self._supply.look()
+        self._before = self._not_revoked()
         sources, warnings = self._sources()
-        models = self._models(sources) if sources is not None else dict(self._view.models)
+        with self._builds.gathering():
+            models = self._models(sources) if sources is not None else self._before
         view = self._judged(models, [*lock_problems, *warnings])
         if view != self._view or self._file.stamp() != self._stamp or self._stamp is None:
             self._write(view)
         self._first = False
         self._prune()
+
+    def _not_revoked(self) -> dict[str, _Versions]:
+        """Return the states as they were; what is live and no longer in the lock has failed, whatever else stays."""
+        return {
+            name: {version: self._checked(name, state) for version, state in versions.items()}
+            for name, versions in self._view.models.items()
+        }
+
+    def _checked(self, name: str, state: VersionState) -> VersionState:
+        why = self._supply.revocation(name, state.fingerprint) if state.state == "live" else None
+        return VersionState("failed", state.fingerprint, state.sidecar, diagnosis=why) if why else state
 
     def _write(self, view: LiveView) -> None:
         if self._file.stamp() != self._stamp:
@@ -105,7 +119,7 @@ class Watcher:
 
     def _guarded(self, name: str, sources: dict[int, Source]) -> _Versions:
         """Return the versions of one model; trouble with it leaves it as it was, and the others alone."""
-        before = self._view.models.get(name, {})
+        before = self._before.get(name, {})
         if before and any(source.is_unreadable for source in sources.values()):
             return before
         try:

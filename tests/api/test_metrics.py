@@ -15,6 +15,7 @@ from service.api.metrics import routes
 from service.api.metrics.families import GONE_VERSIONS, families
 from service.api.observed import Observer
 from service.errors import MisfitError, TooLargeError, UndecodableImageError
+from service.log import JsonFormatter
 from service.metrics.counters import Counters
 from service.metrics.metrics import REFUSED, Metrics
 from service.repository.bundles import BundleStore
@@ -245,3 +246,15 @@ def test_a_log_line_says_what_is_known_and_no_more(client: FlaskClient, caplog: 
         **{"queue_ms": 2.0, "decode_ms": 1.0, "infer_ms": 3.0, "trace": "0af7651916cd43dd8448eb211c80319c"},
     }
     assert record.getMessage().startswith("POST /models/<name>/ask 200 ")
+
+
+@pytest.mark.parametrize(("claimed", "noted"), [("2147483648", 2**31), ("18446744073709551616", None)])
+def test_a_length_that_no_body_has_does_not_hide_the_line(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture, claimed: str, noted: int | None
+) -> None:
+    with caplog.at_level(logging.INFO, "convoy.access"):
+        client.post("/models/mnist/ask", environ_overrides={"CONTENT_LENGTH": claimed})
+
+    (record,) = caplog.records
+    assert record.facts.get("bytes") == noted  # type: ignore[attr-defined]
+    assert JsonFormatter().format(record).startswith("{")

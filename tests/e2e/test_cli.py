@@ -12,6 +12,7 @@ from tests.pictures import encoded, noise
 
 pytest.importorskip("keras")
 
+TLS = Path(__file__).parents[1] / "data/tls"
 COMMANDS = [
     "serve", "build", "check", "init", "models", "layers", "predict", "preview", "evaluate", "calibrate", "diff",
 ]  # fmt: skip
@@ -118,6 +119,9 @@ def test_mistakes_are_one_line(convoy: Convoy, tmp_path: Path, bundled_models: P
             f"port {port}": convoy("serve", bundled_models, "--port", port),
             "CONVOY_PORT": convoy("serve", bundled_models, CONVOY_PORT="many"),
             "CONVOY_WORKERS": convoy("serve", bundled_models, "--workers", "0"),
+            "set CONVOY_TLS_CERT": convoy("serve", bundled_models, "--tls-key", "key.pem"),
+            "No such file": convoy("serve", bundled_models, "--tls-cert", "none.pem"),
+            "cannot be used": convoy("serve", bundled_models, "--tls-cert", TLS / "cert.pem"),
             "no_layers.py is no Python file": convoy("build", bundled_models, "--trust-code", "no_layers.py"),
             "notes.txt is no Python file": convoy("build", bundled_models, "--trust-code", "notes.txt"),
             "'nope' is no saved model": convoy("layers", "nope", "--models-dir", bundled_models),

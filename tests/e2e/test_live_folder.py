@@ -174,6 +174,7 @@ def test_a_broken_new_version_leaves_the_old_one_serving(serve: Serve, tmp_path:
     server.wait_state("toy", 2, "failed")
 
     assert server.states() == {"toy": {1: "live", 2: "failed"}}
+    assert "Version 2 cannot be served: " in server.get("/api/models/toy").json()["warnings"][-1]
     assert server.predict("toy", npy(SMALL)).json()["model"]["version"] == 1
     assert server.is_ready()
 

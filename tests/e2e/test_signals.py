@@ -84,6 +84,7 @@ def test_a_reload_replaces_every_worker_and_loses_no_request(serve: Serve, model
     stopping.set()
 
     assert set(outcomes_of(clients)) == {"200"}
+    assert server.log.index("Worker exiting") > server.log.rindex("loading mnist")  # no moment without a worker
 
 
 def test_a_stop_under_load_answers_everybody_who_was_let_in(serve: Serve, models: Path) -> None:

@@ -97,6 +97,59 @@ def test_a_client_that_takes_no_answer_keeps_nobody_waiting(one_thread: Server) 
             read_answer(greedy)
 
 
+def taken_steadily(connection: socket.socket) -> int:
+    """Read an answer piece by piece with pauses, for longer than read_timeout in all; return its length."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += connection.recv(65536)
+    head, _, rest = data.partition(b"\r\n\r\n")
+    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    taken = len(rest)
+    while taken < length:
+        time.sleep(0.05)
+        piece = connection.recv(min(32768, length - taken))
+        assert piece, f"the answer broke off after {taken} of {length} bytes"
+        taken += len(piece)
+    return length
+
+
+def test_a_client_that_takes_its_answer_slowly_but_steadily_gets_all_of_it(one_thread: Server) -> None:
+    batch = npy(noise(20_000, 28, 28))
+    with connected(one_thread) as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        slow.sendall(post(batch, "/api/models/mnist/predict"))
+
+        assert taken_steadily(slow) > 3_000_000
+
+
+def test_a_body_that_nobody_read_does_not_end_the_connection(one_thread: Server) -> None:
+    body = bytes(300_000)
+    with connected(one_thread) as connection:
+        for _ in range(5):
+            connection.sendall(post(body, "/api/models/nobody/predict"))
+            assert read_answer(connection)[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization Bearer SECRET-KEY\r\n\r\n", 400),
+        (b"GET /?key=SECRET-KEY HTTP/9\r\nHost: x\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 9000 + b"\r\n\r\n", 431),
+    ],
+)
+def test_what_is_no_http_request_is_answered_without_repeating_it(one_thread: Server, head: bytes, status: int) -> None:
+    with connected(one_thread) as connection:
+        connection.sendall(head)
+        found, body, _ = read_answer(connection)
+
+    assert found == status
+    assert b"SECRET" not in body
+    assert "SECRET" not in one_thread.log
+
+
 def test_a_client_that_does_not_close_keeps_nobody_waiting(one_thread: Server) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(5):
@@ -120,7 +173,13 @@ def test_curl_is_told_to_go_on_with_a_large_body(one_thread: Server) -> None:
 
 def test_https_with_a_certificate_of_ones_own(cache: Path, bundled_models: Path, tmp_path: Path) -> None:
     shutil.copytree(bundled_models / "mnist", tmp_path / "models/mnist")
-    settings = {"cache_dir": cache, "workers": 1, "tls_cert": TLS / "cert.pem", "tls_key": TLS / "key.pem"}
+    settings = {
+        "cache_dir": cache,
+        "workers": 1,
+        "read_timeout": 2,
+        "tls_cert": TLS / "cert.pem",
+        "tls_key": TLS / "key.pem",
+    }
     server = Server(tmp_path / "models", log=tmp_path / "server.log", settings=settings)
     server.verify = str(TLS / "cert.pem")
     try:
@@ -131,6 +190,8 @@ def test_https_with_a_certificate_of_ones_own(cache: Path, bundled_models: Path,
             large = server.post(PREDICT, npy(noise(5000, 28, 28)))
             context = ssl.create_default_context(cafile=server.verify)
             with context.wrap_socket(connected(server), server_hostname="localhost") as tls:
+                tls.sendall(post(npy(noise(20_000, 28, 28)), "/api/models/mnist/predict"))
+                taken = taken_steadily(tls)
                 tls.sendall(post(DIGIT) * 2)
                 statuses = [(found := read_answer(tls, b""))[0], read_answer(tls, found[2])[0]]
     finally:
@@ -139,4 +200,5 @@ def test_https_with_a_certificate_of_ones_own(cache: Path, bundled_models: Path,
     assert server.url.startswith("https://")
     assert [one.status_code for one in answers] == [200] * 3
     assert large.status_code == 200
+    assert taken > 3_000_000
     assert statuses == [200, 200]

@@ -56,6 +56,13 @@ def test_json_holds_what_is_known_of_a_request_and_a_traceback() -> None:
     assert "ValueError: broken" in json.loads(JsonFormatter().format(failure("broken")))["exception"]
 
 
+def test_no_value_costs_a_request_its_line() -> None:
+    entry = json.loads(JsonFormatter().format(record("POST / 413", facts={"bytes": 2**64, "version": object()})))
+
+    assert entry["bytes"] == 2**64
+    assert entry["version"].startswith("<object")
+
+
 def test_what_can_be_printed_is_left_alone() -> None:
     assert one_line("Größe 3×3, “ok”") == "Größe 3×3, “ok”"
     assert one_line("a\tb") == "a\\tb"

@@ -49,6 +49,17 @@ def test_an_empty_variable_counts_as_not_set() -> None:
     assert read({"CONVOY_PORT": "", "CONVOY_RUNTIME_DIR": ""}) == read()
 
 
+@pytest.mark.parametrize("name", ["keys", "keys_file", "admin_key"])
+def test_what_guards_the_server_must_not_be_empty(name: str) -> None:
+    variable = f"CONVOY_{name.upper()}"
+    message = f"{variable} is set but empty; give it a value, or do not set it at all."
+
+    assert refusal({variable: ""}) == message
+    with pytest.raises(SettingsError, match="set but empty"):
+        Settings.read({name: ""}, environ={})
+    assert Settings.read({name: None}, environ={}) == read()
+
+
 def test_the_process_environment_is_read_where_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONVOY_PORT", "9000")
     assert Settings.read().port == 9000

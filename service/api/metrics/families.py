@@ -65,7 +65,7 @@ def _http(rows: Rows) -> Iterator[Metric]:
     )
     yield counter(
         "convoy_refused_requests",
-        "Requests refused before anything of them was read, because too many were at work or waiting.",
+        "Requests refused at once, without looking into them, because too many were at work or waiting.",
         ("status",),
         [(labels[2:], count) for labels, count in counted.items() if labels[1] == REFUSED],
     )

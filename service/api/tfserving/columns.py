@@ -20,8 +20,6 @@ Column = NDArray[Any] | list[Part]
 Place = Callable[[int, str], str]
 """Words an error text for the example of a number."""
 
-_B64 = "b64"
-
 
 def is_named(value: Any) -> bool:
     """Return whether a JSON value is an object of inputs by name."""

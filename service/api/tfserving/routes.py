@@ -21,9 +21,10 @@ from service.api.tfserving.wording import place_error
 from service.errors import MisfitError, UnsupportedBodyError
 from service.model.card import ModelCard, OutputCard
 from service.model.head import to_class_values
+from service.serving.absence import RETRY_SECONDS
 from service.serving.inference import BadExampleError, Inference, Inferrer
 from service.serving.live_model import LiveModel
-from service.serving.registry import RETRY_SECONDS, Registry
+from service.serving.registry import Registry
 from service.settings import Settings
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT")

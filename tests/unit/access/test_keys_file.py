@@ -138,6 +138,33 @@ def test_a_worker_that_starts_while_the_file_is_broken_has_the_keys_of_the_other
     assert ADA not in spare.read_text()
 
 
+def test_a_worker_that_started_while_the_file_was_broken_sees_that_all_are_revoked(file: Path, tmp_path: Path) -> None:
+    spare = tmp_path / SPARE
+    ring_of(file, spare=spare)
+    file.write_text("broken")
+    second = ring_of(file, spare=spare)
+    assert known(second) == ["ada"]
+
+    file.write_text("")
+
+    assert known(second) == []
+
+
+def test_a_full_disk_leaves_no_hashes_behind(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    folder = tmp_path / "run"
+    folder.mkdir()
+    monkeypatch.setattr(Path, "replace", full)
+
+    assert known(ring_of(file, spare=folder / SPARE)) == ["ada"]
+    assert list(folder.iterdir()) == []
+    assert "no copy of the keys file can be kept: No space left on device" in caplog.text
+
+
 def test_a_worker_that_starts_after_all_were_revoked_lets_nobody_in(file: Path, tmp_path: Path) -> None:
     spare = tmp_path / SPARE
     ring_of(file, spare=spare)

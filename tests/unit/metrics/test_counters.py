@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,23 @@ import pytest
 
 from service.metrics.counters import Counters
 from service.metrics.files import CounterFiles, remove_counters
-from service.metrics.kinds import BATCH, CONNECTIONS, EXAMPLES, HTTP, IN_FLIGHT, LAST, MODEL, STARTED, WORKER
+from service.metrics.kinds import (
+    BATCH,
+    BUILD,
+    CLASS,
+    CONNECTIONS,
+    EXAMPLES,
+    HTTP,
+    IN_FLIGHT,
+    LAST,
+    MODEL,
+    STARTED,
+    WORKER,
+    Kind,
+)
 
 MNIST = ("mnist", "1")
+CLASS_BYTES, MODEL_BYTES = CLASS.most_bytes or 0, MODEL.most_bytes or 0
 
 
 @pytest.fixture
@@ -138,6 +153,68 @@ def test_a_file_grows_with_its_series_and_keeps_what_was_counted(worker: Any) ->
     totals = worker().totals(MODEL)
 
     assert [totals["mnist", str(number)][EXAMPLES] for number in range(500)] == list(range(500))
+
+
+def ask(counters: Counters, versions: range) -> None:
+    """Count an answer of each version, at a time of its own, and each of its hundred classes."""
+    for version in versions:
+        counters.add(MODEL, ("mnist", str(version)), [(EXAMPLES, 1)], at_ms=version)
+        for index in range(100):
+            counters.add(CLASS, ("mnist", str(version), "scores", str(index), f"class {index}"), [(0, 1)])
+
+
+def versions_in(counters: Counters, kind: Kind) -> Counter[int]:
+    return Counter(int(labels[1]) for labels in counters.totals(kind))
+
+
+def test_years_of_versions_leave_room_for_routes_and_for_the_newest_classes(worker: Any, tmp_path: Path) -> None:
+    counters = worker()
+    counters.set(WORKER, (), CONNECTIONS, 7)
+    ask(counters, range(1, 301))
+    counters.add(HTTP, ("GET", "/late", "200"), [(0, 1)])
+
+    assert versions_in(counters, CLASS) == dict.fromkeys(range(1, 301), 100)
+    assert counters.totals(HTTP)["GET", "/late", "200"][0] == 1
+    assert counters.totals(WORKER) == {(): (0, 0, 7)}
+    assert counters.totals(STARTED) == {(): (1,)}
+    assert counters.living() == [os.getpid()]
+
+
+def test_a_fold_keeps_the_classes_of_the_versions_asked_last_whole(worker: Any, tmp_path: Path) -> None:
+    for versions in (range(300, 450), range(150, 300), range(1, 150)):
+        one = worker()
+        ask(one, versions)
+        one.add(BUILD, ("mnist", "built"), [(0, 1)])
+        one.close()
+
+    last = worker()
+    kept = versions_in(last, CLASS)
+
+    assert 150 < len(kept) < 300
+    assert kept == dict.fromkeys(range(450 - len(kept), 450), 100)
+    assert len(last.totals(MODEL)) == 449
+    assert last.totals(BUILD)["mnist", "built"][0] == 3
+    assert (tmp_path / "counters" / "sums").stat().st_size < CLASS_BYTES + MODEL_BYTES
+
+
+def test_builds_of_ever_new_models_are_counted_up_to_a_cap(worker: Any) -> None:
+    counters = worker()
+    for _ in range(2):
+        for number in range(9000):
+            counters.add(BUILD, (f"model-{number}", "built"), [(0, 1)])
+        counters.close()
+        counters = worker()
+
+    assert 1000 < len(counters.totals(BUILD)) < 9000
+
+
+def test_a_fold_that_was_killed_while_it_wrote_leaves_no_file_for_ever(worker: Any, tmp_path: Path) -> None:
+    worker().close()
+    (tmp_path / "counters" / ".sums-k1ll3d").write_bytes(b"half")
+
+    worker()
+
+    assert not [name for name in files(tmp_path) if name.startswith(".")]
 
 
 def test_a_full_disk_costs_counts_and_nothing_else(

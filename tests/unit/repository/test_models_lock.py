@@ -73,6 +73,18 @@ def test_a_source_that_is_locked_has_the_fingerprint_of_its_bytes(models: Path, 
     assert locked(models).fingerprint(saved) == fingerprint_of(sha256_of(saved))
 
 
+def test_what_can_be_built_is_known_without_the_files(models: Path) -> None:
+    lock, sources = locked(models), find_sources(models)
+    built = {(one.name, fingerprint_of(sha256_of(one.saved))) for one in sources}
+    shutil.rmtree(models)
+
+    assert len(built) == 3
+    assert lock.buildable() >= built
+    assert {name for name, _ in lock.buildable()} == {"loose", "pair", "program"}
+    kept = {path: digest for path, digest in lock.hashes.items() if not path.endswith("a word")}
+    assert {name for name, _ in built - ModelsLock(models, kept).buildable()} == {"program"}
+
+
 @pytest.mark.parametrize(
     ("name", "file"),
     [

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.repository.saved import Saved, combined_sha256, is_program_folder, saved_at, sha256_of, stamp_of, stem_of
+from service.repository.saved import Saved, combined_sha256, is_program_folder, saved_at, sha256_of, stem_of
 
 ARCHITECTURE = '{"class_name": "Sequential", "config": []}'
 
@@ -61,9 +61,9 @@ def test_the_files_of_a_program_are_its_own_only(program: Path) -> None:
 
 @pytest.mark.parametrize("file", ["saved_model.pb", "variables/variables.index"])
 def test_a_change_of_any_file_changes_hash_and_stamp(program: Path, file: str) -> None:
-    before = sha256_of(saved_at(program)), stamp_of(saved_at(program))
+    before = sha256_of(saved_at(program)), saved_at(program).stamp()
     (program / file).write_bytes(b"other")
-    after = sha256_of(saved_at(program)), stamp_of(saved_at(program))
+    after = sha256_of(saved_at(program)), saved_at(program).stamp()
 
     assert before[0] != after[0]
     assert before[1] != after[1]
@@ -94,7 +94,7 @@ def test_a_program_whose_files_went_has_no_stamp(program: Path) -> None:
     (program / "saved_model.pb").unlink()
     (program / "variables/variables.index").unlink()
     with pytest.raises(FileNotFoundError):
-        stamp_of(saved)
+        saved.stamp()
 
 
 @pytest.mark.parametrize(("name", "stem"), [("a.keras", "a"), ("a.weights.h5", "a"), ("weights.h5", "weights")])

@@ -10,9 +10,10 @@ from service.errors import SidecarError
 from service.model.recipe import MeanStd, Rescale
 from service.model.recipes import NAMED_RECIPES
 from service.model.sidecar import Newest, OutputSettings, Sidecar, VersionPolicy
-from service.repository.saved import Saved, Stamp
+from service.repository.saved import Saved
 from service.repository.sidecar import parse_sidecar, read_sidecar
 from service.repository.sources import Source
+from service.repository.stamp import Stamp
 
 EVERYTHING = """
 description = "Cats and dogs, 64x64"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from service.repository.saved import is_saved_model, sha256_of, stamp_of
+from service.repository.saved import is_saved_model, sha256_of
 from service.repository.sources import Source, find_sources, name_and_version
+from service.repository.stamp import stamp_of
 
 
 def put(root: Path, *names: str) -> None:

@@ -8,8 +8,8 @@ from gunicorn.http import RequestParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.server.connection import Received
 from service.server.framing import MOST_CHUNKS, MOST_HEAD, Incoming
+from service.server.streams import Received
 
 LIMIT = 10_000
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -80,7 +80,6 @@ def test_chunks_of_any_content_end_where_the_parser_says(bodies: list[bytes], ta
         b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 9000,
         b"GET / HTTP/1.1\nHost: x\n\n",
@@ -132,3 +131,11 @@ def test_what_is_read_and_given_back_is_what_came(data: bytes, sizes: list[int])
     received.unread(b"more")
     assert received.take_buffered() == b"more" + oracle.read()
     assert received.read() == b""
+
+
+def test_a_coding_other_than_chunked_is_refused_however_it_comes() -> None:
+    head = b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+
+    refusals = [fed(pieces).refusal for pieces in ([head], [head + b"0\r\n\r\n"], [head[:40], head[40:]])]
+
+    assert [one.status for one in refusals if one] == [501] * 3

@@ -1,6 +1,7 @@
 """What each worker says that it holds."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,6 +43,17 @@ def test_saying_the_same_again_writes_nothing(held: HeldModels, tmp_path: Path) 
     held.say(dict(HELD))
 
     assert [path.stat() for path in (tmp_path / "held").iterdir()] == before
+
+
+def test_what_was_tidied_away_is_said_again(held: HeldModels, tmp_path: Path) -> None:
+    held.say(HELD)
+    assert not held.is_lost()
+    shutil.rmtree(tmp_path / "held")
+    assert held.is_lost()
+    held.say(dict(HELD))
+
+    assert not held.is_lost()
+    assert held.workers() == [Worker(os.getpid(), HELD)]
 
 
 def test_a_worker_that_ends_takes_it_back(held: HeldModels) -> None:

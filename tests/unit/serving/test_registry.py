@@ -1,22 +1,29 @@
 """The live models of one worker, with real bundles of a tiny model and no TensorFlow."""
 
 import gc
+import shutil
+import threading
 import time
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from service.errors import ModelFailedError, ModelNotReadyError, UnknownModelError
+from service.engine.litert import LiteRtEngine
+from service.errors import BrokenModelError, ModelFailedError, ModelNotReadyError, UnknownModelError
+from service.model.sidecar import Sidecar
 from service.repository.bundles import BundleStore, Probes
 from service.serving import live_model
 from service.serving import registry as registry_module
+from service.serving.absence import RETRY_SECONDS
+from service.serving.held import HeldModels
 from service.serving.live import LIVE_FILE, LiveFile, LiveView, VersionState
-from service.serving.live_model import LiveModel
-from service.serving.registry import RETRY_SECONDS, Registry
-from tests.fakes import FakeClock, add_bundle, describe, softmax, true_probes
+from service.serving.live_model import LiveModel, load_model
+from service.serving.registry import Registry
+from tests.fakes import FakeClock, add_bundle, describe, softmax, true_probes, write_graph
 
 LABELS = ["top left", "top right", "bottom left", "bottom right"]
 PICTURE = np.array([[0.5, 0.0, 1.0, 0.25]], np.float32)
@@ -29,7 +36,7 @@ class Worker:
 
     def __init__(self, folder: Path) -> None:
         self.store = BundleStore(folder / "cache")
-        self.registry = Registry(LiveFile(folder), self.store)
+        self.registry = Registry(LiveFile(folder), self.store, held=HeldModels(folder))
         self._file = LiveFile(folder)
 
     def build(self, fingerprint: str, *, name: str = "brightest", beta: float = 1.0, probes: Any = None) -> None:
@@ -121,6 +128,87 @@ def test_a_model_is_loaded_once(worker: Worker) -> None:
     assert worker.go_live() is worker.registry.get("brightest")
 
 
+def test_what_this_worker_holds_is_said_again_where_it_was_tidied_away(worker: Worker, tmp_path: Path) -> None:
+    worker.go_live()
+    said = worker.registry.workers()
+    shutil.rmtree(tmp_path / "held")
+    assert worker.registry.workers() == []
+    worker.registry.refresh()
+    assert worker.registry.workers() == said != []
+
+
+# ------------------------------------------------------------------------------------------ while another one loads
+
+
+class SlowLoad:
+    """Holds up the load of every model until it is let go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.has_begun = threading.Event()
+        self.may_go_on = threading.Event()
+        monkeypatch.setattr(registry_module, "load_model", self)
+
+    def __call__(self, *args: Any) -> LiveModel:
+        self.has_begun.set()
+        assert self.may_go_on.wait(20)
+        return load_model(*args)
+
+
+@pytest.fixture
+def slow(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowLoad]:
+    """A thread is loading version 2 of `brightest`; version 1 is live, version 3 building, version 4 failed."""
+    worker.go_live()
+    worker.build("two-1")
+    load = SlowLoad(monkeypatch)
+    worker.watcher_says(v4=FAILED, v3=BUILDING, v2=live("two-1"), v1=live("one-1"))
+    thread = threading.Thread(target=worker.registry.refresh)
+    thread.start()
+    assert load.has_begun.wait(20)
+    yield load
+    load.may_go_on.set()
+    thread.join(20)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "error"),
+    [
+        ("nobody", "latest", UnknownModelError),
+        ("brightest", 9, UnknownModelError),
+        ("brightest", "nightly", UnknownModelError),
+        ("brightest", 3, ModelNotReadyError),
+        ("brightest", 4, ModelFailedError),
+    ],
+)
+def test_a_load_holds_up_nobody_who_asks_for_another_model(
+    worker: Worker,
+    slow: SlowLoad,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    version: int | str,
+    error: type[Exception],
+) -> None:
+    monkeypatch.setattr(registry_module, "LOAD_SECONDS", 60.0)  # longer than the load is held up
+    with pytest.raises(error):
+        worker.registry.get(name, version)
+    assert not slow.may_go_on.is_set()
+    assert worker.registry.get("brightest").card.version == 1
+
+
+def test_who_asks_for_the_one_that_is_loaded_waits_for_it(worker: Worker, slow: SlowLoad) -> None:
+    threading.Timer(0.05, slow.may_go_on.set).start()
+    assert worker.registry.get("brightest", 2).card.version == 2
+
+
+def test_who_asks_for_the_one_that_is_loaded_waits_only_so_long(
+    worker: Worker, slow: SlowLoad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_module, "LOAD_SECONDS", 0.01)
+    with pytest.raises(ModelNotReadyError) as caught:
+        worker.registry.get("brightest", 2)
+    assert caught.value.retry_after == RETRY_SECONDS
+    assert not slow.may_go_on.is_set()
+
+
 # ------------------------------------------------------------------------------------------ swap and unload
 
 
@@ -204,6 +292,25 @@ def damage_graph(worker: Worker) -> None:
 
 def damage_probes(worker: Worker) -> None:
     worker.build("new-1", probes=Probes({"pixels": np.zeros((1, 3, 5, 7), np.float32)}, {}))
+
+
+def test_a_graph_that_is_replaced_while_it_is_loaded_is_not_taken(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Replacing(LiteRtEngine):
+        """Finds another graph in the place of the one whose sum was right."""
+
+        def __init__(self, graph: Path, **options: Any) -> None:
+            write_graph(graph.with_name("other"), beta=1.0)
+            graph.with_name("other").replace(graph)
+            super().__init__(graph, **options)
+
+    worker.build("one-1")
+    bundle = worker.store.find("brightest", "one-1")
+    assert bundle is not None
+    monkeypatch.setattr(live_model, "LiteRtEngine", Replacing)
+    with pytest.raises(BrokenModelError, match="changed while it was loaded"):
+        load_model(bundle, Sidecar(), 1, "one-1")
 
 
 def no_bundle(worker: Worker) -> None:

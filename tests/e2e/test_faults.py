@@ -259,13 +259,21 @@ def test_a_cache_that_cannot_be_written_or_is_full_keeps_serving_and_says_so(pla
     wait_for(lambda: "late" not in place.server.states(), what="late gone")
 
 
+def is_held_everywhere(server: Server, name: str) -> bool:
+    """Return whether every worker has loaded version 1 of a model."""
+    listed = server.get("/api/models").json()
+    held = {one["name"]: one["versions"][0]["held_by"] for one in listed["models"]}
+    return len(held.get(name, [])) == len(server.workers())
+
+
 def test_a_bundle_damaged_under_a_running_server_gives_the_old_answers_and_is_built_again_once(place: Place) -> None:
+    wait_for(lambda: is_held_everywhere(place.server, "toy"), what="both workers with the toy")
     before, graph = place.toy(), place.bundle("toy") / "model.tflite"
     data = graph.read_bytes()
     with graph.open("r+b") as file:  # in its place, as a failing disk does
         file.seek(len(data) // 2)
         file.write(bytes(one ^ 0x55 for one in data[len(data) // 2 :]))
-    wait_for(lambda: "the bundle of toy version 1 is damaged; building it again" in place.server.log, what="a warning")
+    wait_for(lambda: "bundle of toy version 1 is damaged" in place.server.log, what="a warning")
     during = [place.toy() for _ in range(6)]
     wait_for(lambda: "built toy version 1" in place.server.log, what="a build")
     shutil.rmtree(place.bundle("mnist"))  # and one that is gone: answers go on from memory

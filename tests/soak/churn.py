@@ -28,7 +28,7 @@ from tests.pictures import noise, npy
 from tests.prebuilt import prebuild
 from tests.servers import Server, wait_for
 
-pytest.importorskip("keras")
+keras = pytest.importorskip("keras")
 
 SECONDS = float(os.environ.get("CONVOY_SOAK_SECONDS", "300"))
 CLIENTS = 6
@@ -179,7 +179,10 @@ def _v2(answer: Any) -> tuple[int | None, list[float]]:
 @pytest.fixture
 def truth_and_files(tmp_path: Path) -> tuple[Truth, dict[int, Path]]:
     files = {seed: tmp_path / f"files/{seed}.keras" for seed in SEEDS}
-    models = {seed: toys.save_small_cnn(path, seed=seed) for seed, path in files.items()}
+    models = {}
+    for seed, path in files.items():
+        keras.utils.clear_session()  # each file names its input alike: they are versions of one model
+        models[seed] = toys.save_small_cnn(path, seed=seed)
     return Truth({seed: model.predict(SMALL[np.newaxis], verbose=0)[0] for seed, model in models.items()}), files
 
 

@@ -2,11 +2,13 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +114,17 @@ class Server:
                 self._process.wait()
         self._out.close()
         return self._process.returncode
+
+
+@contextmanager
+def serving_mnist(folder: Path, bundled_models: Path, cache: Path, **settings: Any) -> Iterator[Server]:
+    """Serve a copy of the bundled `mnist` in `folder` while the block runs."""
+    shutil.copytree(bundled_models / "mnist", folder / "models/mnist")
+    server = Server(folder / "models", log=folder / "server.log", settings={"cache_dir": cache, **settings})
+    try:
+        yield server.start().wait_ready()
+    finally:
+        server.stop()
 
 
 def children(pid: int) -> list[int]:

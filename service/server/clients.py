@@ -59,8 +59,6 @@ class ClientLoop(AcceptingWorker):
     def note_state(self) -> None:
         """Take note of how many connections there are, now and then."""
 
-    # --------------------------------------------------------------------------------------------- opening
-
     def open(self, listener: Any, sock: socket.socket, client: Any) -> None:
         """Begin with a connection that was accepted."""
         sock.setblocking(False)

@@ -87,30 +87,30 @@ class QueueWorker(ClientLoop):
 
     def admit(self, conn: Connection) -> None:
         """Queue a request for a thread, or refuse it at once."""
-        if self._is_control(conn):
+        crew = self._crew(conn)
+        if crew is self._control:
             self.note_state()
         if conn.incoming.refusal:
             self.answer(conn, self.answers.refusal(conn.incoming.refusal))
-        elif self.is_full(conn):
+        elif self._is_busy(crew):
             self.answer(conn, self.answers.busy)
         else:
             self.lend(conn)
-            self._crew(conn).submit(self._work, conn)
+            crew.submit(self._work, conn)
 
     def is_full(self, conn: Connection) -> bool:
+        """Return whether the request would be refused if it were whole."""
+        return self._is_busy(self._crew(conn))
+
+    def _is_busy(self, crew: Crew) -> bool:
         """Return whether as many requests wait as may, or so long that the next would hardly come in time."""
-        crew = self._crew(conn)
-        return (
-            crew.waiting >= self.settings.max_waiting or crew.expected_wait > _PATIENCE * self.settings.request_timeout
-        )
+        longest = _PATIENCE * self.settings.request_timeout
+        return crew.waiting >= self.settings.max_waiting or crew.expected_wait > longest
 
     def _crew(self, conn: Connection) -> Crew:
         """Return the threads for a request: health and metrics are answered however busy the others are."""
-        crew: Crew = self._control if self._is_control(conn) else self.tpool
+        crew: Crew = self._control if self._control_pattern.match(conn.incoming.data) else self.tpool
         return crew
-
-    def _is_control(self, conn: Connection) -> bool:
-        return bool(self._control_pattern.match(conn.incoming.data))
 
     def _work(self, conn: Connection) -> None:
         """Answer a request, in a thread, and have the loop go on with the connection where that takes more."""

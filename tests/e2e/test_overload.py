@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import shutil
 import socket
 import threading
 import time
@@ -14,7 +13,7 @@ import pytest
 import requests
 
 from tests.pictures import encoded, noise, npy
-from tests.servers import Server, wait_for
+from tests.servers import Server, serving_mnist, wait_for
 from tests.sockets import PREDICT, connected, connections_of, post, read_answer
 
 pytest.importorskip("keras")
@@ -29,13 +28,8 @@ SHORT_OF_TIME = {"X-Request-Timeout": "0.05"}
 def small(cache: Path, bundled_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One worker of one thread, in front of which four may wait."""
     folder = tmp_path_factory.mktemp("small")
-    shutil.copytree(bundled_models / "mnist", folder / "models/mnist")
-    settings = {"cache_dir": cache, "poll_seconds": 0.2, "workers": 1, "threads": 1, "max_waiting": 4}
-    server = Server(folder / "models", log=folder / "server.log", settings=settings)
-    try:
-        yield server.start().wait_ready()
-    finally:
-        server.stop()
+    with serving_mnist(folder, bundled_models, cache, workers=1, threads=1, max_waiting=4) as server:
+        yield server
 
 
 def successes(server: Server) -> int:

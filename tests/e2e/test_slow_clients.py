@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.pictures import encoded, noise, npy
-from tests.servers import Server, wait_for
+from tests.servers import Server, serving_mnist, wait_for
 from tests.sockets import PREDICT, begun_post, connected, is_closed, post, read_answer, trickled
 
 pytest.importorskip("keras")
@@ -26,14 +26,9 @@ HEADS = [b"", b"GET /heal", b"POST /api/models/mnist/predict HTTP/1.1\r\nContent
 @pytest.fixture(scope="module")
 def one_thread(cache: Path, bundled_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One worker of one thread: a client that holds it would keep all others waiting."""
-    folder = tmp_path_factory.mktemp("one-thread")
-    shutil.copytree(bundled_models / "mnist", folder / "models/mnist")
-    settings = {"cache_dir": cache, "poll_seconds": 0.2, "workers": 1, "threads": 1, "read_timeout": 3}
-    server = Server(folder / "models", log=folder / "server.log", settings=settings)
-    try:
-        yield server.start().wait_ready()
-    finally:
-        server.stop()
+    folder = tmp_path_factory.mktemp("one_thread")
+    with serving_mnist(folder, bundled_models, cache, workers=1, threads=1, read_timeout=3) as server:
+        yield server
 
 
 @contextlib.contextmanager

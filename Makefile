@@ -16,6 +16,9 @@ DEV_STAMP   := $(VENV)/.dev
 # Other people's clients live apart: kserve asks for other releases than the ones locked for serving.
 CLIENTS       := .venv-clients
 CLIENTS_STAMP := $(CLIENTS)/.installed
+# Ray, too: 100 MB that nothing else needs.
+RAY       := .venv-ray
+RAY_STAMP := $(RAY)/.installed
 
 # Hashes checked, nothing resolved, nothing built from source (docs/adr/0002).
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps
@@ -23,7 +26,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no
 INSTALL_CONVOY := $(PIP_INSTALL) --no-index --no-build-isolation --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-applications test-clients test-image test-soak compatibility lint format bench lock clean
+.PHONY: help install run test test-applications test-clients test-image test-ray test-soak compatibility lint format bench screenshots lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +44,9 @@ test-applications: $(DEV_STAMP) ## build, serve and compare every net of keras.a
 
 test-clients: $(DEV_STAMP) $(CLIENTS_STAMP) ## have the clients of Triton, KServe, Hugging Face and schemathesis try it (ARGS)
 	@exec $(BIN)/python -m pytest tests/e2e/test_conformance.py $(ARGS)
+
+test-ray: $(RAY_STAMP) ## have a Ray cluster of two nodes classify a folder, and kill one of them (ARGS)
+	@exec $(RAY)/bin/python -m pytest tests/integration/offline/test_ray.py $(ARGS)
 
 test-soak: $(DEV_STAMP) ## minutes at full speed of wrong requests, changing versions, killed workers (CONVOY_SOAK_SECONDS, 300; ARGS)
 	@exec $(BIN)/python -m pytest tests/soak/abuse.py tests/soak/churn.py -s $(ARGS)
@@ -62,6 +68,9 @@ format: $(DEV_STAMP) ## rewrite the sources as ruff wants them
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+screenshots: $(DEV_STAMP) ## take the pictures of the page in docs/images, while `make run` serves (needs Chromium; ARGS)
+	@exec $(BIN)/python docs/screenshots.py $(ARGS)
+
 bench: $(DEV_STAMP) ## run the benchmarks (ARGS goes to them)
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
@@ -76,9 +85,10 @@ lock: ## write requirements/*.txt anew from pyproject.toml (needs uv; UPGRADE=--
 	$(COMPILE) --extra build --group backend --constraint requirements/dev.txt --output-file requirements/build.txt
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/serve.txt
 	$(subst pyproject.toml,--group clients,$(COMPILE)) --output-file requirements/clients.txt
+	$(COMPILE) --group ray-test --group backend --constraint requirements/dev.txt --output-file requirements/ray.txt
 
 clean: ## remove .venv and what the tools left behind
-	rm -rf $(VENV) $(CLIENTS) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) $(RAY) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------------------------------------ set-up
@@ -102,6 +112,14 @@ $(CLIENTS_STAMP): requirements/clients.txt | $(BIN)/python
 	@$(BIN)/python -m venv $(CLIENTS)
 	@$(CLIENTS)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
 		-r requirements/clients.txt
+	@touch $@
+
+$(RAY_STAMP): requirements/ray.txt | $(BIN)/python
+	@echo "convoy: installing what serving needs, and Ray (requirements/ray.txt)"
+	@$(BIN)/python -m venv $(RAY)
+	@$(RAY)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+		-r requirements/ray.txt
+	@$(subst $(BIN),$(RAY)/bin,$(INSTALL_CONVOY))
 	@touch $@
 
 # The first Python that fits; where PYTHON was given by hand, only that one is looked at.

@@ -1,44 +1,36 @@
-"""Fills in docs/layers.md what the running service says: `python docs/layers.py`, while `make run` serves."""
+"""Fills in docs/layers.md what the running service says, and fetches its pictures: `python docs/layers.py`.
+
+`make run` has to serve meanwhile. What needs nets of its own is measured by docs/experiments.py.
+"""
 
 import json
-import math
+import re
 import sys
-import urllib.request
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+from asking import PICTURE, ROOT, URL, Layer, Service
+from numpy.typing import NDArray
+from PIL import Image
 from readme import filled
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/layers.md"
-PICTURE = ROOT / "examples/seven-light-on-dark.png"
-URL = "http://127.0.0.1:8000"
+IMAGES = ROOT / "docs/images"
 NUMBER = 1234
-Layer = dict[str, Any]
+WIDE = 64
+STEPS = range(9)
 
-
-class Service:
-    """What a running service says of its models, asked as any client does."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def card(self, model: str) -> dict[str, Any]:
-        return self._asked(f"/api/models/{model}")
-
-    def layers(self, model: str) -> list[Layer]:
-        """Return the layers in full, with shapes of one item: without the batch axis."""
-        found = self._asked(f"/api/models/{model}/layers")["layers"]
-        return [one | {"item": one["output_shape"][1:], "takes": one["input_shape"][1:]} for one in found]
-
-    def answer(self, model: str, picture: Path) -> dict[str, Any]:
-        return self._asked(f"/api/models/{model}/predict?top_k=3&layers=none", picture.read_bytes())
-
-    def _asked(self, path: str, data: bytes | None = None) -> dict[str, Any]:
-        with urllib.request.urlopen(urllib.request.Request(self._url + path, data=data), timeout=30) as response:
-            body: dict[str, Any] = json.load(response)
-        return body
+DRAWN = {
+    "layers-conv2d.png": "activations?layer=conv2d&channels=1,3,18,25",
+    "layers-conv2d_1.png": "activations?layer=conv2d_1&channels=10,15,17,61",
+    "layers-flatten.png": "activations?layer=flatten",
+    "layers-occlusion-7.png": "explain?class=7&method=occlusion",
+    "layers-occlusion-1.png": "explain?class=1&method=occlusion",
+    "layers-grad-cam-7.png": "explain?class=7&method=grad-cam",
+    "layers-graph.svg": "graph.svg",
+}
+"""The page's pictures, each with what `mnist` is asked for it, of `PICTURE` where it is of a picture."""
 
 
 def parts(url: str) -> dict[str, str]:
@@ -47,12 +39,15 @@ def parts(url: str) -> dict[str, str]:
     return {
         "walk": walk(service.layers("mnist")),
         "layer": in_full(service, "mnist", "conv2d_1"),
-        "number": number(service.layers("mnist")),
+        "number": number(service),
         "vectors": vectors(service, ["mnist", "mnist-gap", "fashion-mnist", "cats-dogs", "mnist-dense"]),
         "branches": branches(service, ["cats-dogs-shared-input", "cats-dogs-two-inputs"]),
         "heads": heads(service, ["mnist", "cats-dogs", "mnist-dense"]),
         "answer": answer(service, "mnist-dense"),
+        "unit": unit(service, "mnist", "flatten"),
+        "heat": heat(service),
         "hints": hints(service, ["mnist", "mnist-dense"]),
+        "steps": steps(service),
     }
 
 
@@ -114,20 +109,18 @@ def in_full(service: Service, model: str, name: str) -> str:
 # ------------------------------------------------------------------------------------------------- vectors
 
 
-def number(layers: list[Layer]) -> str:
+def number(service: Service) -> str:
     """Say which place of the map a number of the flattened vector is, and what of the picture it sees."""
-    place = next(index for index, one in enumerate(layers) if one["type"] == "Flatten")
-    flatten, maps = layers[place], layers[place - 1]
+    flatten = next(one for one in service.layers("mnist") if one["type"] == "Flatten")
     assert flatten["order"] == "row, column, channel"
     _, columns, channels = flatten["takes"]
-    position, channel = divmod(NUMBER, channels)
-    row, column = divmod(position, columns)
-    jump = math.prod(one.get("strides", [1])[0] for one in layers[:place])
-    ends = [(side * jump, side * jump + maps["receptive_field"][0] - 1) for side in (row, column)]
+    found = service.unit("mnist", flatten["name"], NUMBER)
+    row, column, channel, region = (found[key] for key in ("row", "column", "channel", "region"))
     return (
         f"Number {NUMBER} of `{flatten['name']}` is row {row}, column {column}, channel {channel} of the "
         f"{by(flatten['takes'])} map: `{NUMBER} = ({row} * {columns} + {column}) * {channels} + {channel}`.\n"
-        f"It sees rows {ends[0][0]} to {ends[0][1]} and columns {ends[1][0]} to {ends[1][1]} of the picture."
+        f"It sees rows {region['top']} to {region['bottom'] - 1} and columns {region['left']} to "
+        f"{region['right'] - 1} of the picture."
     )
 
 
@@ -141,6 +134,45 @@ def vectors(service: Service, models: list[str]) -> str:
         sizes = [by(layers[0]["item"]), step["by"], by(step["from"]), step["to"]]
         rows.append([f"`{model}`", *sizes, *(f"{count:,}" for count in (after["parameters"], card["parameters"]))])
     return table(["model", "input", "vector by", "from", "numbers", "parameters of the next Dense", "of all"], rows)
+
+
+# -------------------------------------------------------------------------------------------- look inside
+
+
+def unit(service: Service, model: str, layer: str) -> str:
+    """Return the request and the answer about a unit."""
+    said = json.dumps(service.unit(model, layer, NUMBER), indent=2)
+    command = f"$ curl {URL}/api/models/{model}/layers/{layer}/units/{NUMBER}"
+    return f"```console\n{command}\n```\n\n{fenced(INNERMOST.sub(on_one_line, said))}"
+
+
+def heat(service: Service) -> str:
+    """Return how much the heat maps of the page are about, in the score before the head."""
+    rows = []
+    for label, method in (("7", "occlusion"), ("1", "occlusion"), ("7", "grad-cam")):
+        said = service.heat("mnist", label, method)
+        (tensor,) = said["tensors"]
+        rows.append([label, method, said["passes"], f"{tensor['maximum']:.2f}", f"{tensor['minimum']:.2f}"])
+    return table(["class", "method", "passes", "maximum", "minimum"], rows)
+
+
+def steps(service: Service) -> str:
+    """Return by how much the means of `mnist-gap` change at most when the digit moves to the right."""
+    digit = np.asarray(Image.open(PICTURE).convert("L"), np.float32)[..., np.newaxis] / np.float32(255)
+    given = [placed(digit, left) for left in STEPS]
+    means = [service.vector("mnist-gap", "global_average_pooling2d", image) for image in given]
+    changes = [f"{np.abs(one - means[0]).max():.2f}" for one in means]
+    header = [f"on {WIDE}x{WIDE}, pixels to the right", *map(str, STEPS)]
+    return table(header, [["largest change of a mean", *changes]])
+
+
+def placed(digit: NDArray[np.float32], right: int) -> NDArray[np.float32]:
+    """Return a digit in the middle of a black picture, but for `right` pixels."""
+    height, width, channels = digit.shape
+    top, left = (WIDE - height) // 2, (WIDE - width) // 2 + right
+    wide = np.zeros((WIDE, WIDE, channels), np.float32)
+    wide[top : top + height, left : left + width] = digit
+    return wide
 
 
 # ------------------------------------------------------------------------------------- branches and heads
@@ -214,8 +246,18 @@ def fenced(text: str) -> str:
     return f"```json\n{text}\n```"
 
 
+INNERMOST = re.compile(r"\{\s+([^{}]*?)\s+\}")
+
+
+def on_one_line(found: re.Match[str]) -> str:
+    return "{" + " ".join(found.group(1).split()) + "}"
+
+
 def main() -> None:
     url = sys.argv[1] if len(sys.argv) > 1 else URL
+    IMAGES.mkdir(exist_ok=True)
+    for name, query in DRAWN.items():
+        (IMAGES / name).write_bytes(Service(url).drawn(query))
     PAGE.write_text(filled(PAGE.read_text("utf-8"), parts(url)), "utf-8")
 
 

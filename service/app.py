@@ -8,7 +8,20 @@ from flask import Flask
 
 from service.access.keyring import Keyring
 from service.access.keys_file import SPARE
-from service.api import access, cloud, cors, errors, headers, health, huggingface, native
+from service.api import (
+    access,
+    activations,
+    cloud,
+    cors,
+    errors,
+    explain,
+    graph,
+    headers,
+    health,
+    huggingface,
+    native,
+    units,
+)
 from service.api.default_model import DefaultModel
 from service.api.metrics import routes as metrics
 from service.api.observed import Observer
@@ -16,11 +29,16 @@ from service.api.openapi import routes as openapi
 from service.api.openinference import routes as openinference
 from service.api.tfserving import routes as tfserving
 from service.builder.process import BuildLimits
+from service.engine.engines import installed_engines
+from service.explain.activations import Activator
+from service.explain.explainer import Explainer
+from service.explain.insight import Insights
 from service.image.decode import ImageLimits
 from service.log import take_native_lines
 from service.metrics.counters import Counters
 from service.metrics.metrics import Metrics
 from service.repository.bundles import BundleStore
+from service.repository.tunings import TuningStore
 from service.serving.builds import Builds
 from service.serving.follower import Follower, follow_seconds
 from service.serving.held import HeldModels
@@ -31,10 +49,12 @@ from service.serving.preview import Previewer
 from service.serving.registry import Registry
 from service.serving.statistics import Statistics
 from service.serving.supply import Supply
+from service.serving.tuning import Tuner
 from service.serving.unloaded import UnloadedModels
 from service.serving.watch_loop import WatchLoop
 from service.serving.watcher import Watcher
 from service.settings import Settings
+from service.web.page import Page
 
 log = logging.getLogger(__name__)
 FIRST_LOOK_SECONDS = 60.0
@@ -58,6 +78,14 @@ class Runtime:
         self._builds = Builds(
             self._store, limits=limits, on_change=lambda: self._loop.wake(), record=self.metrics.built
         )
+        self._tuner = Tuner(
+            TuningStore(settings.cache_dir, engines=installed_engines()),
+            profile=settings.profile,
+            memory=settings.build_memory,
+            is_active=settings.tune,
+            is_busy=lambda: not self._builds.is_idle(),
+            on_change=lambda: self._loop.wake(),
+        )
         self._loop = WatchLoop(self._watcher, lock_dir=settings.runtime_dir, poll_seconds=settings.poll_seconds)
         self.unloaded = UnloadedModels(settings.runtime_dir)
         self._held = HeldModels(settings.runtime_dir)
@@ -74,6 +102,7 @@ class Runtime:
         """Stop in reverse order; a build at work is ended."""
         self._follower.stop()
         self._loop.stop()
+        self._tuner.stop()
         self._builds.stop()
         self._held.remove()
         self.counters.close()
@@ -95,6 +124,7 @@ class Runtime:
             builds=self._builds,
             supply=Supply(settings.models_dir, path=settings.models_lock),
             limits=image_limits(settings),
+            tuner=self._tuner,
             ready=settings.ready,
             prune_days=settings.prune_days,
         )
@@ -130,6 +160,9 @@ def create_app(settings: Settings) -> Flask:
     predictor = Predictor(limits=limits, max_examples=settings.max_examples, recorder=observer)
     inferrer = Inferrer(limits=limits, max_examples=settings.max_examples, recorder=observer)
     previewer = Previewer(limits=limits, polarity=predictor.polarity)
+    insights = Insights()
+    activator = Activator(previewer=previewer, insights=insights, recorder=observer)
+    explainer = Explainer(previewer=previewer, insights=insights, recorder=observer)
     default = DefaultModel(runtime.registry, settings.default_model)
     app = Flask("convoy", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
@@ -139,12 +172,18 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.merge_slashes = False
     observer.register(app)
     app.register_blueprint(native.blueprint(runtime.registry, predictor, previewer, settings))
+    app.register_blueprint(activations.blueprint(runtime.registry, activator, settings))
+    app.register_blueprint(explain.blueprint(runtime.registry, explainer, settings))
+    app.register_blueprint(units.blueprint(runtime.registry))
+    app.register_blueprint(graph.blueprint(runtime.registry))
     app.register_blueprint(openinference.blueprint(runtime.registry, inferrer, statistics, runtime.unloaded, settings))
     app.register_blueprint(huggingface.blueprint(runtime.registry, default, inferrer, settings))
     app.register_blueprint(cloud.blueprint(default, predictor, inferrer, settings, is_guarded=keyring.guards_all))
-    app.register_blueprint(tfserving.blueprint(runtime.registry, inferrer, settings))
+    app.register_blueprint(tfserving.blueprint(runtime.registry, inferrer, explainer, settings))
     app.register_blueprint(openapi.blueprint())
-    app.register_blueprint(health.blueprint(runtime.registry, is_guarded=keyring.guards_all))
+    page = Page()
+    app.register_blueprint(health.blueprint(runtime.registry, is_guarded=keyring.guards_all, page=page.shown_to))
+    app.register_blueprint(page.blueprint())
     app.register_blueprint(metrics.blueprint(runtime.registry, runtime.counters))
     forms = {"/v1": errors.error_object, "/v2": errors.error_object, huggingface.PREFIX: huggingface.error_body}
     errors.register(app, {**forms, **cloud.error_forms(settings)})

@@ -46,6 +46,14 @@ class UnknownModelError(RequestError):
     """No model, version or label of that name is known here."""
 
 
+class UnknownLayerError(RequestError):
+    """The model has no layer of that name, or its saved file does not hold its layers."""
+
+
+class UnknownUnitError(RequestError):
+    """The layer gives no number of that index, or is not called so often."""
+
+
 class UnauthorizedError(RequestError):
     """The request needs a key, and carries none or another one."""
 

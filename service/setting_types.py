@@ -9,6 +9,8 @@ _MODEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ROUTE = re.compile(r"/[A-Za-z0-9._~:@!$&'()*+,;=/-]*")
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _SWITCHES = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
+PROFILES = ("throughput", "latency")
+"""What the engines may be tuned for."""
 _UNITS = {"": 1, "k": 2**10, "kib": 2**10, "m": 2**20, "mib": 2**20, "g": 2**30, "gib": 2**30}
 
 
@@ -70,6 +72,13 @@ def as_route(text: str) -> str:
     if not _ROUTE.fullmatch(text):
         raise ValueError("must be an address such as /predict, without < and >")
     return text
+
+
+def as_profile(text: str) -> str:
+    """Return what the engines are tuned for."""
+    if text.lower() not in PROFILES:
+        raise ValueError("must be throughput or latency")
+    return text.lower()
 
 
 def as_level(text: str) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 from service import setting_types as types
 from service.access.keys import Key
 from service.errors import SettingsError
+from service.machine import usable_cores as usable_cores
+from service.machine import usable_memory
 
 PREFIX = "CONVOY_"
 _PYTHONS_WORDS = ("invalid literal", "could not convert", "Exceeds the limit", "cannot convert")
@@ -27,31 +29,6 @@ def _setting(default: Any, help_text: str, *, parse: Callable[[str], Any], also:
     return field(
         default=default, repr=parse not in _SECRETS, metadata={"help": help_text, "parse": parse, "also": also}
     )
-
-
-def usable_cores() -> int:
-    """Return the number of CPUs this process may use: its affinity, limited by a cgroup quota, at least 1."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return max(1, min(cores, _cgroup_cores() or cores))
-
-
-def _cgroup_cores() -> int | None:
-    """Return the whole CPUs of a cgroup v2 quota (`cpu.max`), rounded up, or None where there is no quota."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return None if quota == "max" else -(-int(quota) // int(period))
-    except (OSError, ValueError):
-        return None
-
-
-def usable_memory() -> int:
-    """Return the memory this process may use in bytes: the machine's, or the limit of its cgroup (v2) where less."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        return machine if limit == "max" else min(machine, int(limit))
-    except (OSError, ValueError):
-        return machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +61,20 @@ class Settings:
         parse=types.as_port,
         also="AIP_HTTP_PORT",
     )
-    workers: int = _setting(0, "Worker processes; one per usable core by default.", parse=types.as_positive)
+    workers: int = _setting(
+        0,
+        "Worker processes; one per usable core by default, one alone with the profile latency.",
+        parse=types.as_positive,
+    )
     threads: int = _setting(4, "Threads per worker.", parse=types.as_positive)
+    profile: str = _setting(
+        "throughput",
+        "throughput: a worker a core, one thread each; latency: one worker, all cores for one request.",
+        parse=types.as_profile,
+    )
+    tune: bool = _setting(
+        True, "Whether engines are timed on this machine, in the background: 1 or 0.", parse=types.as_switch
+    )
     poll_seconds: float = _setting(1.0, "Seconds between two looks at the models folder.", parse=types.as_seconds)
     ready: str = _setting(
         "all",
@@ -177,7 +166,7 @@ class Settings:
             source, text = _given(one, overrides or {}, environ)
             if text != "":
                 values[one.name] = _parsed(one.name, text, one.metadata["parse"], source=source)
-        values.setdefault("workers", usable_cores())
+        values.setdefault("workers", 1 if values.get("profile") == "latency" else usable_cores())
         values.setdefault("build_memory", max(_LEAST_BUILD_MEMORY, usable_memory() // 2))
         values.setdefault("models_dir", Path("models").absolute())
         values.setdefault("cache_dir", _default_cache(environ))

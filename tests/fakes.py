@@ -21,7 +21,8 @@ from service.model.description import Description, InputFacts, OutputFacts, Sour
 from service.model.layers import Layer
 from service.model.sidecar import Sidecar
 from service.model.tensors import TensorSpec
-from service.repository.bundles import GRAPH, Bundle, BundleStore, Probes, write_bundle
+from service.repository.bundle_files import GRAPH, Probes, write_bundle
+from service.repository.bundles import Bundle, BundleStore
 from service.repository.saved import Saved
 from service.repository.sources import Source
 from service.repository.stamp import Stamp

@@ -22,13 +22,13 @@ from tests.prebuilt import prebuild
 _SECONDS = 120
 
 
-def served(model: Any, folder: Path, *, sidecar: str = "") -> LiveModel:
+def served(model: Any, folder: Path, *, sidecar: str = "", insight: bool = False) -> LiveModel:
     """Save a Keras model under `folder` with the text of a `model.toml`, build it and load the bundle."""
     models, cache = folder / "models", folder / "cache"
     (models / "net/1").mkdir(parents=True)
     model.save(models / "net/1/model.keras")
     (models / "net/model.toml").write_text(sidecar, "utf-8")
-    prebuild(models, cache)
+    prebuild(models, cache, insight=insight)
     (source,) = find_sources(models)
     limits = BuildLimits(seconds=_SECONDS, memory=0)
     return open_model(source, store=BundleStore(cache), limits=limits, progress=lambda step: None)

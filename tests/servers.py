@@ -40,10 +40,12 @@ class Server:
         self.verify: bool | str = True
         """The certificate to be trusted, where the server has one of its own."""
 
-    def start(self) -> "Server":
+    def start(self, *, port: int = 0) -> "Server":
+        """Start the server at a free port, or at the one that it had before."""
         environ = {name: value for name, value in os.environ.items() if not name.startswith("CONVOY_")}
+        environ["CONVOY_TUNE"] = "0"  # on two cores, beside other tests, it would only take their time
         environ |= {f"CONVOY_{name.upper()}": str(value) for name, value in self._settings.items()}
-        command = [sys.executable, "-m", "service.cli", "serve", str(self._models), "--port", "0"]
+        command = [sys.executable, "-m", "service.cli", "serve", str(self._models), "--port", str(port)]
         self._out = self._log.open("wb")
         self._process = subprocess.Popen(
             command, stdout=self._out, stderr=subprocess.STDOUT, env=environ, cwd=self._log.parent

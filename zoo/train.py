@@ -6,7 +6,7 @@ python -m zoo.train cats-dogs --data FOLDER [--validate]
 
 import argparse
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -70,11 +70,16 @@ def validated(model: ZooModel, *, data: Path | None, epochs: int, seed: int) -> 
     )
 
 
-def trained_net(model: ZooModel, data: Labelled, *, epochs: int, seed: int) -> keras.Model:
-    """Return the model's net trained on `data`, without optimizer state; compiled only where its head needs it."""
+def trained_net(
+    model: ZooModel, data: Labelled, *, epochs: int, seed: int, build: Callable[[], keras.Model] | None = None
+) -> keras.Model:
+    """Return the model's net trained on `data`, without optimizer state; compiled only where its head needs it.
+
+    `build` gives another net than the model's own, to be trained as that is.
+    """
     keras.utils.clear_session()  # NOTE: before the seed; layer names count from the start again
     keras.utils.set_random_seed(seed)
-    net = ARCHITECTURES[model.name]()
+    net = (build or ARCHITECTURES[model.name])()
     batch_size = min(model.batch_size, len(data))
     steps = len(data) // batch_size
     net.compile(optimizer=_optimizer(model, steps * epochs), loss=_loss(net), metrics=["accuracy"])

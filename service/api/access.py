@@ -11,6 +11,7 @@ OPEN = frozenset(
     {
         *("health.healthz", "health.readyz", "health.signpost", "openinference.live", "openinference.ready"),
         *("cloud.ping", "cloud.vertex_health", "openapi.document", "openapi.docs", "openapi.asset"),
+        "web.asset",
     }
 )
 """Endpoints that ask for no key: what orchestrators probe, and what the API says of itself."""

@@ -24,7 +24,7 @@ from service.settings import Settings
 _PREDICT_QUERY = PredictQuery()
 
 PING, INVOCATIONS = "/ping", "/invocations"
-_TAKEN = ("/api/", "/hf/", "/v1/models/", "/v2/")
+_TAKEN = ("/api/", "/hf/", "/page/", "/v1/models/", "/v2/")
 _TAKEN_ALONE = ("/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/hf", "/v2", PING, INVOCATIONS)
 
 

@@ -22,7 +22,9 @@ from service.errors import (
     UnauthorizedError,
     UnavailableError,
     UndecodableImageError,
+    UnknownLayerError,
     UnknownModelError,
+    UnknownUnitError,
     UnsupportedBodyError,
 )
 from service.serving.inference import BadExampleError
@@ -36,6 +38,8 @@ _STATUS: dict[type[ConvoyError], tuple[int, str]] = {
     UnauthorizedError: (401, "Key needed"),
     ForbiddenError: (403, "Not allowed"),
     UnknownModelError: (404, "No such model"),
+    UnknownLayerError: (404, "No such layer"),
+    UnknownUnitError: (404, "No such unit"),
     TooLargeError: (413, "Too large"),
     ClientGoneError: (499, "Client closed request"),  # nginx's number; nobody reads it but the log
     UnsupportedBodyError: (415, "Unsupported body"),

@@ -1,15 +1,22 @@
-"""Owns what orchestrators ask: `/healthz`, `/readyz`, and a signpost at `/`."""
+"""Owns what orchestrators ask: `/healthz`, `/readyz`, and a signpost at `/`, where browsers are shown the page."""
 
-from flask import Blueprint, Response
+from collections.abc import Callable
+
+from flask import Blueprint, Request, Response, request
 
 import service
 from service.api.render import json_response
 from service.serving.absence import RETRY_SECONDS
 from service.serving.registry import Registry
 
+Page = Callable[[Request], Response | None]
 
-def blueprint(registry: Registry, *, is_guarded: bool) -> Blueprint:
-    """Return the routes of liveness and readiness; where keys are asked for elsewhere, they name no model."""
+
+def blueprint(registry: Registry, *, is_guarded: bool, page: Page) -> Blueprint:
+    """Return the routes of liveness and readiness; where keys are asked for elsewhere, they name no model.
+
+    `page` returns the page to a client that would rather have that than JSON, None to any other.
+    """
     health = Blueprint("health", __name__)
 
     @health.get("/healthz")
@@ -29,6 +36,9 @@ def blueprint(registry: Registry, *, is_guarded: bool) -> Blueprint:
     def signpost() -> Response:
         links = {"models": "/api/models", "predict": "/api/models/{name}/predict", "ready": "/readyz"}
         # NOTE: KServe's client asks here whether a server of its first protocol is alive.
-        return json_response({"status": "alive", "service": "convoy", "version": service.__version__, "links": links})
+        body = {"status": "alive", "service": "convoy", "version": service.__version__, "links": links}
+        answer = page(request) or json_response(body)
+        answer.vary.add("Accept")
+        return answer
 
     return health

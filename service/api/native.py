@@ -9,6 +9,7 @@ from service.api.preview import account, one_input, wants_account
 from service.api.render import card_body, json_response, layers_body, model_list, state_body
 from service.api.room import Room
 from service.api.schemas import PredictQuery, PreviewQuery
+from service.api.wanted import PREFIXES, Version, wanted_version
 from service.errors import MisfitError, ModelFailedError, ModelNotReadyError
 from service.model.card import ModelCard
 from service.serving.examples import Example
@@ -21,15 +22,13 @@ _PREVIEW_QUERY = PreviewQuery()
 
 _PREDICT_QUERY = PredictQuery()
 
-Version = int | str
-
 
 def blueprint(registry: Registry, predictor: Predictor, previewer: Previewer, settings: Settings) -> Blueprint:
     """Return the routes of the native dialect."""
     views = _Views(registry, predictor, previewer, settings)
     api = Blueprint("native", __name__, url_prefix="/api/models")
     api.add_url_rule("", view_func=views.models)
-    for prefix in ("/<name>", "/<name>/versions/<version>"):
+    for prefix in PREFIXES:
         api.add_url_rule(prefix, view_func=views.card)
         api.add_url_rule(f"{prefix}/layers", view_func=views.layers)
         api.add_url_rule(f"{prefix}/summary", view_func=views.summary)
@@ -55,23 +54,23 @@ class _Views:
 
     def card(self, name: str, version: str = "latest") -> Response:
         try:
-            card = self._registry.get(name, _version(version)).card
+            card = self._registry.get(name, wanted_version(version)).card
         except (ModelNotReadyError, ModelFailedError):
-            return self._not_live(name, _version(version))
+            return self._not_live(name, wanted_version(version))
         return json_response(card_body(card, self._registry.view))
 
     def layers(self, name: str, version: str = "latest") -> Response:
-        card = self._registry.get(name, _version(version)).card
+        card = self._registry.get(name, wanted_version(version)).card
         return json_response(layers_body(card))
 
     def summary(self, name: str, version: str = "latest") -> Response:
-        card = self._registry.get(name, _version(version)).card
+        card = self._registry.get(name, wanted_version(version)).card
         return Response(card.facts.summary + "\n", mimetype="text/plain")
 
     def predict(self, name: str, version: str = "latest") -> Response:
         deadline = deadline_of(request, limit=self._settings.request_timeout)
         query = _PREDICT_QUERY.load(request.args.to_dict())
-        model = self._registry.get(name, _version(version))
+        model = self._registry.get(name, wanted_version(version))
         examples = self._examples(model.card)
         result = self._predictor.predict(model, examples, top_k=query["top_k"], deadline=deadline)
         return predict_response(result, query)
@@ -79,7 +78,7 @@ class _Views:
     def preview(self, name: str, version: str = "latest") -> Response:
         deadline = deadline_of(request, limit=self._settings.request_timeout)
         query = _PREVIEW_QUERY.load(request.args.to_dict())
-        model = self._registry.get(name, _version(version))
+        model = self._registry.get(name, wanted_version(version))
         examples = self._examples(model.card)
         if wants_account(request):
             return account(model.card, (self._previewer.tried(one, model, deadline=deadline) for one in examples))
@@ -99,7 +98,3 @@ class _Views:
             raise self._registry.why_not(name, version)
         number = self._registry.number_of(name, version) or max(view.models[name])
         return json_response(state_body(name, number, view))
-
-
-def _version(text: str) -> Version:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else text

@@ -26,7 +26,8 @@ class Observer:
     def record(self, account: Account) -> None:
         """Take note of what a model was asked in the request at hand."""
         g.account = account
-        self._statistics.record(account)
+        if account.is_counted:
+            self._statistics.record(account)
 
     def register(self, app: Flask) -> None:
         """Watch every request of an application; call it before anything else that looks at requests is registered."""
@@ -51,7 +52,8 @@ class Observer:
         account: Account | None = g.get("account")
         if account is not None and account.examples:
             g.render_seconds = time.monotonic() - account.ended
-            self._statistics.rendered(account.key, g.render_seconds)
+            if account.is_counted:
+                self._statistics.rendered(account.key, g.render_seconds)
             response.headers["Server-Timing"] = _server_timing(account, g.render_seconds)
         return response
 

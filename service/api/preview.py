@@ -6,13 +6,12 @@ from typing import Any
 from flask import Request, Response
 
 from service.api.errors import problem, problem_response
+from service.api.forms import JSON, NPY, PNG, wanted_form
 from service.api.render import json_response
 from service.errors import MisfitError
 from service.model.card import ModelCard
 from service.serving.preview import Failed, Preview
 
-PNG, NPY, JSON = "image/png", "application/x-npy", "application/json"
-_OFFERED = (PNG, JSON, NPY)
 _NONE_SHOWN = {
     "type": "about:blank",
     "title": "No image could be shown",
@@ -23,7 +22,7 @@ _NONE_SHOWN = {
 
 def wants_account(request: Request) -> bool:
     """Return whether the client asks for JSON, which alone can tell of several examples."""
-    return _wanted(request) == JSON
+    return wanted_form(request) == JSON
 
 
 def account(card: ModelCard, found: Iterable[Preview | Failed]) -> Response:
@@ -69,13 +68,9 @@ def one_input(request: Request, found: Preview, *, name: str | None) -> Response
     Raises MisfitError where there is no input of that name, or it takes numbers and has no picture.
     """
     seen = found.input(name)
-    if _wanted(request) == NPY:
+    if wanted_form(request) == NPY:
         return Response(seen.npy(), mimetype=NPY)
     png = seen.png()
     if png is None:
         raise MisfitError(f"This input takes no pictures, so there is none to show; ask with Accept: {JSON} or {NPY}.")
     return Response(png, mimetype=PNG)
-
-
-def _wanted(request: Request) -> str:
-    return request.accept_mimetypes.best_match(_OFFERED, default=PNG) or PNG

@@ -14,6 +14,7 @@ from service.builder.exhaustion import is_out_of_disk, is_out_of_memory
 from service.builder.manners import behave
 from service.builder.order import BuildOrder
 from service.errors import BuilderMissingError, BuildInterruptedError, ConvoyError, ModelError, TrustedCodeError
+from service.repository.bundle_files import INSIGHT
 
 log = logging.getLogger("service.builder")
 _MISSING = (
@@ -34,18 +35,21 @@ def main(order: BuildOrder) -> int:
     except BaseException as error:  # noqa: BLE001 - the boundary of the process: every end is told
         _say(voice, **_verdict(error, order))
         return 1
-    _say(voice, built=True)
     return 0
 
 
 def _build(order: BuildOrder, voice: IO[str]) -> None:
-    from service.builder.build import build  # TensorFlow is imported only under the limits set above
+    # TensorFlow is imported only under the limits set above
+    from service.builder.build import build
+    from service.builder.insight import look_inside
 
-    build(
-        order,
-        progress=lambda step: _say(voice, step=step),
-        found=lambda report: _say(voice, written_by=report.written_with),
-    )
+    def progress(step: str) -> None:
+        _say(voice, step=step)
+
+    built = build(order, progress=progress, found=lambda report: _say(voice, written_by=report.written_with))
+    _say(voice, built=True)  # from here on the bundle is whole, whatever becomes of this process
+    insight = look_inside(built.program, built.facts, order.staged / INSIGHT, progress=progress)
+    _say(voice, insight=insight.to_json())
 
 
 def _own_stdout() -> IO[str]:

@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from service.builder.trusted import custom_objects
 from service.builder.verify import make_probes, verify_litert
 from service.errors import BuildInterruptedError
 from service.model.description import Description, SourceFacts, Verification
-from service.repository.bundles import GRAPH, fingerprint_of, write_bundle
+from service.repository.bundle_files import GRAPH, write_bundle
+from service.repository.bundles import fingerprint_of
 from service.repository.saved import Saved, combined_sha256
 from service.repository.sources import printable
 
@@ -27,10 +29,16 @@ _CHUNK = 2**20
 _COPY = "source"
 
 
-def build(
-    order: BuildOrder, *, progress: Progress, found: Callable[[ScanReport], None] = lambda _: None
-) -> Description:
-    """Carry out a build order; return what was read off the model. `found` is told what the scan saw.
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A model whose bundle is written, as it was loaded: what its second graph is made of."""
+
+    program: Program
+    facts: Facts
+
+
+def build(order: BuildOrder, *, progress: Progress, found: Callable[[ScanReport], None] = lambda _: None) -> Built:
+    """Carry out a build order, all but the second graph; `found` is told what the scan saw.
 
     Raises ModelError with a diagnosis, NextLoader where another loader may do better, BuildInterruptedError where the
     files are no longer those that the fingerprint was taken of.
@@ -59,7 +67,7 @@ def build(
     )
     description = _description(order, facts, origin, verification)
     write_bundle(order.staged, description, make_probes(program, inputs=facts.inputs))
-    return description
+    return Built(program, facts)
 
 
 def _custom_objects(order: BuildOrder) -> dict[str, Any]:

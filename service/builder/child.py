@@ -19,6 +19,7 @@ from typing import IO, Any
 import service.errors
 from service.builder.order import BuildOrder, Loader
 from service.errors import BuildInterruptedError, ConvoyError, ModelError
+from service.model.insight import without_insight
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ Progress = Callable[[str], None]
 
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT")
 _LAST_WORDS = 2000
+_LOOK = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,17 @@ class Child:
     cancelled: threading.Event | None
 
     def run(self, order: BuildOrder) -> dict[str, Any]:
-        """Carry out `order` in a child; return its verdict where it built or wants another loader, else raise."""
+        """Carry out `order` in a child; return its verdict where it built or wants another loader, else raise.
+
+        One that built may have come to its end over the second graph: what it did not say of that is said here.
+        """
         child = _start(order, home=self.home, lock=self.lock)
         watchdog = _Watchdog(child, seconds=self.seconds, cancelled=self.cancelled)
         with watchdog:
-            said = _listen(child, self.progress)
+            said = _listen(child, self.progress, built=watchdog.hurry)
         _judge(said, child, watchdog)
+        if said.get("built"):
+            said["insight"] = said.get("insight") or without_insight(_unfinished(said, child, watchdog)).to_json()
         return said
 
 
@@ -82,8 +89,11 @@ def _environment(home: Path, loader: Loader) -> dict[str, str]:
     }
 
 
-def _listen(child: subprocess.Popen[bytes], progress: Progress) -> dict[str, Any]:
-    """Read what the child says until it ends; return its verdict, empty where it gave none."""
+def _listen(child: subprocess.Popen[bytes], progress: Progress, *, built: Callable[[], None]) -> dict[str, Any]:
+    """Read what the child says until it ends; return its verdict, empty where it gave none.
+
+    `built` is called as soon as the bundle is whole but for the second graph.
+    """
     verdict: dict[str, Any] = {}
     tail = _Tail(child.stderr)
     for line in child.stdout or ():
@@ -92,6 +102,8 @@ def _listen(child: subprocess.Popen[bytes], progress: Progress) -> dict[str, Any
             progress(str(said["step"]))
         else:
             verdict |= said
+        if "built" in said:
+            built()
     # NOTE: not reaped before its process group is ended: the number could be another's by then.
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     verdict.setdefault("last_words", tail.text())
@@ -107,7 +119,8 @@ def _parsed(line: bytes) -> dict[str, Any]:
 
 
 def _judge(said: dict[str, Any], child: subprocess.Popen[bytes], watchdog: "_Watchdog") -> None:
-    if said.get("built") or "next" in said:
+    is_unwanted = watchdog.was_cancelled and "insight" not in said
+    if "next" in said or (said.get("built") and not is_unwanted):
         return
     if said.get("unforeseen"):
         log.error("the builder's last words: %s", said.get("last_words"))
@@ -128,6 +141,17 @@ def _judge(said: dict[str, Any], child: subprocess.Popen[bytes], watchdog: "_Wat
             "allows more."
         )
     raise BuildInterruptedError(f"The builder ended unexpectedly (status {child.returncode}).")
+
+
+def _unfinished(said: dict[str, Any], child: subprocess.Popen[bytes], watchdog: "_Watchdog") -> str:
+    """Say why a child that built did not come to the end of the second graph."""
+    if not watchdog.reason:
+        log.warning("no second graph: the builder ended with %s; %s", child.returncode, said.get("last_words"))
+    reason = "time ran out" if watchdog.reason else "memory ran out"
+    return (
+        f"There is no second graph, which gives the output of every layer: {reason} while it was built "
+        "(CONVOY_BUILD_TIMEOUT, CONVOY_BUILD_MEMORY)."
+    )
 
 
 class _Tail:
@@ -153,8 +177,9 @@ class _Watchdog:
 
     def __init__(self, child: subprocess.Popen[bytes], *, seconds: float, cancelled: threading.Event | None) -> None:
         self.reason: str | None = None
+        self.was_cancelled = False
         self._child = child
-        self._seconds = seconds
+        self._seconds = self._left = seconds
         self._cancelled = cancelled or threading.Event()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="builder-watchdog", daemon=True)
@@ -172,14 +197,18 @@ class _Watchdog:
                 stream.close()
 
     def _watch(self) -> None:
-        left = self._seconds
-        while not self._done.wait(min(0.2, left)):
-            left -= 0.2
+        while not self._done.wait(min(_LOOK, self._left)):
+            self._left -= _LOOK
             if self._cancelled.is_set():
+                self.was_cancelled = True
                 return self._end("The build was cancelled: the server is stopping, or the file has changed or gone.")
-            if left <= 0:
+            if self._left <= 0:
                 return self._end(f"The build took longer than {self._seconds:.0f} s and was ended.")
         return None
+
+    def hurry(self) -> None:
+        """Leave the child half of the time it had at most: what a model can do without must not hold it up."""
+        self._left = min(self._left, self._seconds / 2)
 
     def _end(self, reason: str) -> None:
         self.reason = reason

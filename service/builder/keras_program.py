@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from service.builder.convert import unconvertible
 from service.builder.inspect import input_facts, input_names, layers_of, output_facts, output_layers, output_names
-from service.builder.program import Facts
+from service.builder.program import Facts, Layered
 from service.builder.tap import has_head, without_heads
 from service.engine.base import Arrays
 
@@ -54,8 +54,7 @@ class KerasProgram:
         import keras
 
         fed = [arrays[name] for name in input_names(self._model)]
-        answer = self._model(self._structured(fed), training=False)
-        flat = [np.asarray(keras.ops.convert_to_numpy(one)) for one in keras.tree.flatten(answer)]
+        flat = [np.asarray(keras.ops.convert_to_numpy(one)) for one in self._called(*fed)]
         return dict(zip(output_names(self._model), flat, strict=True))
 
     def without_heads(self) -> AbstractContextManager[None] | None:
@@ -63,7 +62,16 @@ class KerasProgram:
         layers = output_layers(self._model)
         return without_heads(layers) if all(map(has_head, layers)) else None
 
-    def _structured(self, flat: list[NDArray[Any]]) -> Any:
+    def layered(self) -> Layered:
+        """Return the model with its layers; see `Program.layered`."""
+        return Layered(self._model, self._called)
+
+    def _called(self, *flat: Any) -> list[Any]:
+        import keras
+
+        return list(keras.tree.flatten(self._model(self._structured(list(flat)), training=False)))
+
+    def _structured(self, flat: list[Any]) -> Any:
         import keras
 
         structure = getattr(self._model, "_inputs_struct", None)

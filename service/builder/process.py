@@ -16,6 +16,8 @@ from service.builder.child import Child
 from service.builder.child import Progress as Progress
 from service.builder.order import BuildOrder
 from service.errors import BuilderBusyError, BuildInterruptedError, ModelError, SavedModelNotAllowedError
+from service.model.insight import Insight
+from service.repository.bundle_files import add_insight
 from service.repository.bundles import Bundle, BundleStore
 from service.repository.saved import Saved
 from service.repository.sources import Source
@@ -114,7 +116,7 @@ def _absolute(saved: Saved) -> Saved:
 
 
 def _climb(order: BuildOrder, child: Child) -> None:
-    """Try one loader after the other, each in a child of its own, until one builds."""
+    """Try one loader after the other, each in a child of its own, until one builds; add what it saw inside."""
     try:
         said = child.run(order)
         while "next" in said:
@@ -122,6 +124,7 @@ def _climb(order: BuildOrder, child: Child) -> None:
             _empty(child.home)
             order = replace(order, loader=said["next"], tried=said["tried"])
             said = child.run(order)
+        add_insight(order.staged, Insight.from_json(said["insight"]))
     except (ModelError, OSError) as error:
         if order.staged.is_dir():
             raise

@@ -1,5 +1,6 @@
 """Owns what a loaded saved model can do, whichever library loaded it: be described, exported and run as the oracle."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,17 @@ class Facts:
     layers: tuple[Layer, ...] | None
     summary: str
     weights: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Layered:
+    """A Keras model whose layers can be looked at while it runs.
+
+    `called` takes one tensor for each input and returns the outputs in order; it may be traced.
+    """
+
+    model: Any
+    called: Callable[..., list[Any]]
 
 
 class Program(Protocol):
@@ -56,4 +68,8 @@ class Program(Protocol):
 
         None where an output has no such head that could be left out alone.
         """
+        ...
+
+    def layered(self) -> Layered | None:
+        """Return the model with its layers; None where the saved file does not hold them."""
         ...

@@ -30,13 +30,18 @@ def without_heads(layers: list[Any]) -> Iterator[None]:
         yield
 
 
+def head_attribute(layer: Any) -> str:
+    """Return the attribute of such a layer that applies its softmax or sigmoid: itself, or its activation."""
+    return "call" if type(layer).__name__ in _HEAD_LAYERS else "activation"
+
+
 def _unchanged(inputs: Any, **_: Any) -> Any:
     return inputs
 
 
 @contextmanager
 def _without_head(layer: Any) -> Iterator[None]:
-    name = "call" if type(layer).__name__ in _HEAD_LAYERS else "activation"
+    name = head_attribute(layer)
     original = getattr(layer, name)
     setattr(layer, name, _unchanged)
     try:

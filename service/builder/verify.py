@@ -19,7 +19,7 @@ from service.errors import BrokenModelError, DisagreementError, UnsupportedModel
 from service.model.agreement import Difference, largest_difference
 from service.model.description import InputFacts, OutputFacts, Verification
 from service.model.tensors import TensorSpec
-from service.repository.bundles import Probes
+from service.repository.bundle_files import Probes
 
 FREE_SIDES = (64, 48)
 """Sides given to free axes while verifying; two, so that a graph frozen to one of them is found out."""

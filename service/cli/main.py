@@ -21,9 +21,11 @@ _COMMANDS = {
     "layers": "service.cli.look",
     "predict": "service.cli.predict",
     "preview": "service.cli.preview",
+    "classify": "service.cli.classify",
     "evaluate": "service.cli.evaluate",
     "calibrate": "service.cli.calibrate",
     "diff": "service.cli.diff",
+    "bench": "service.cli.bench",
     "lock": "service.cli.lock",
     "key": "service.cli.key",
 }
@@ -68,8 +70,10 @@ Try it:
   convoy predict my_model.keras cat.jpg  one answer, without a server
   convoy preview my_model.keras cat.jpg  what the model sees of it
   convoy layers my_model.keras           what the network looks like
+  convoy classify DIR --model FILE --out results.parquet   a folder of any size
   convoy evaluate my_model.keras DIR     accuracy and mistakes on labelled pictures
   convoy calibrate my_model.keras DIR    which scaling and resizing fits them
+  convoy bench my_model.keras            how fast each engine runs it on this machine
   convoy lock models                     have a server serve these files and no others
   convoy key NAME                        a key to ask a server with
 """

@@ -22,6 +22,7 @@ _METAVARS = {
     "default_model": "NAME",
     "health_route": "ROUTE",
     "predict_route": "ROUTE",
+    "profile": "PROFILE",
     "log_level": "LEVEL",
     "log_format": "FORMAT",
 }

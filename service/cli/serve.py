@@ -23,8 +23,8 @@ from service.settings import Settings
 @click.command()
 @click.argument("models_dir", metavar="[MODELS_DIR|FILE]", required=False)
 @settings(
-    "host", "port", "workers", "threads", "cache_dir", "bundles_dir", "runtime_dir", "poll_seconds", "ready",
-    "models_lock", "default_model", "health_route", "predict_route",
+    "host", "port", "workers", "threads", "profile", "tune", "cache_dir", "bundles_dir", "runtime_dir",
+    "poll_seconds", "ready", "models_lock", "default_model", "health_route", "predict_route",
     "request_timeout", "max_waiting", "max_body_bytes", "max_image_bytes", "max_image_pixels",
     "max_image_side", "max_images", "max_examples", "read_timeout", "tls_cert", "tls_key",
     "build_timeout", "build_memory",

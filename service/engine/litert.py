@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
@@ -28,17 +28,18 @@ class LiteRtEngine:
             self._interpreter = Interpreter(**place, num_threads=threads)
         except (ValueError, RuntimeError) as error:
             raise BrokenModelError("The exported graph cannot be loaded by LiteRT.") from error
-        self._inputs = _by_signature(self._interpreter, "inputs", inputs)
-        self._outputs = _by_signature(self._interpreter, "outputs", outputs)
+        self._inputs = _indices(_by_signature(self._interpreter, "inputs", inputs))
+        self._outputs = _indices(_by_signature(self._interpreter, "outputs", outputs))
         self._shapes: dict[str, tuple[int, ...]] = {}
 
-    def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
-        """Run the graph; see `Engine.run`."""
+    def run(self, inputs: Arrays, *, only: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Run the graph; see `Engine.run`. Where `only` some outputs are wanted the others are not copied."""
         self._resize(inputs)
         for name, array in inputs.items():
             self._interpreter.set_tensor(self._inputs[name], array)
         self._interpreter.invoke()
-        return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
+        names = self._outputs if only is None else only
+        return {name: self._interpreter.get_tensor(self._outputs[name]) for name in names}
 
     def _resize(self, inputs: Arrays) -> None:
         shapes = {name: array.shape for name, array in inputs.items()}
@@ -51,13 +52,34 @@ class LiteRtEngine:
         self._shapes = shapes
 
 
-def _by_signature(interpreter: Interpreter, side: str, names: Sequence[str]) -> dict[str, int]:
-    """Return the tensor index of each of the model's `names` on one side of the graph's only signature."""
+class TensorNames(NamedTuple):
+    """What a graph calls the tensors of the model's inputs and outputs, by the model's names."""
+
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+
+
+def tensor_names(graph: Path, *, inputs: Sequence[str], outputs: Sequence[str]) -> TensorNames:
+    """Return the names by which another engine finds the tensors; raises BrokenModelError."""
+    try:
+        interpreter = Interpreter(model_path=str(graph))
+    except (ValueError, RuntimeError) as error:
+        raise BrokenModelError("The exported graph cannot be loaded by LiteRT.") from error
+    sides = (_by_signature(interpreter, "inputs", inputs), _by_signature(interpreter, "outputs", outputs))
+    return TensorNames(*({name: str(one["name"]) for name, one in side.items()} for side in sides))
+
+
+def _indices(details: dict[str, Any]) -> dict[str, int]:
+    return {name: int(one["index"]) for name, one in details.items()}
+
+
+def _by_signature(interpreter: Interpreter, side: str, names: Sequence[str]) -> dict[str, Any]:
+    """Return the tensor of each of the model's `names` on one side of the graph's only signature."""
     signature = next(iter(interpreter.get_signature_list()))
     runner = interpreter.get_signature_runner(signature)
     details = runner.get_input_details() if side == "inputs" else runner.get_output_details()
     keys = _matching(list(details), names, side)
-    return {name: int(details[key]["index"]) for name, key in zip(names, keys, strict=True)}
+    return {name: details[key] for name, key in zip(names, keys, strict=True)}
 
 
 def _matching(keys: list[str], names: Sequence[str], side: str) -> list[str]:

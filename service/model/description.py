@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from service.model.insight import NO_INSIGHT, Insight
 from service.model.layers import Layer
 from service.model.recipe import NamedScale
 from service.model.tensors import ChannelOrder, TensorSpec
@@ -102,6 +103,7 @@ class Description:
     """Everything a bundle knows about its model; the card adds the sidecar.
 
     `layers` is None where the saved model does not hold them; `weights` is then the number of its weights.
+    `insight` is what the bundle's second graph gives.
     """
 
     name: str
@@ -114,6 +116,7 @@ class Description:
     verification: tuple[Verification, ...] = ()
     built_with: Mapping[str, str] = field(default_factory=dict)
     weights: int = 0
+    insight: Insight = NO_INSIGHT
 
     @property
     def parameters(self) -> int:
@@ -133,6 +136,7 @@ class Description:
             "source": self.source.to_json(),
             "verification": [asdict(one) for one in self.verification],
             "built_with": dict(self.built_with),
+            "insight": self.insight.to_json(),
         }
 
     @classmethod
@@ -150,4 +154,5 @@ class Description:
             source=SourceFacts.from_json(data["source"]),
             verification=tuple(Verification(**one) for one in data["verification"]),
             built_with=data["built_with"],
+            insight=Insight.from_json(data["insight"]),
         )

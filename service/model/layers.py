@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from service.model.insight import LayerTap
 from service.model.tensors import Shape
 
 
@@ -14,6 +15,13 @@ class Layer:
     a tuple of shapes. `macs` (multiply-accumulates) and `activation_bytes` are for one example, None where
     a free axis leaves them open. `receptive_field` is (height, width) in input pixels. `inbound` names the
     layers that feed this one. `order` says in which order a Flatten lays out its vector, first axis slowest.
+
+    What follows `order` says where a layer looks, as Keras names it, and only where it says something: `data_format`
+    where it is channels_first, `pad_width` and `cropping` as pairs (before, after) for each axis, `dims` as Permute
+    counts them, `key` of an indexing with `...`, `newaxis`, numbers and (start, stop, step). `axes` names the axes of
+    an item that are not row, column, channel. `function` is what a wrapped TensorFlow function does, as Keras 3 calls
+    it; `is_custom` says that the layer is no part of Keras, `training` that it always runs as in training. `calls` has
+    for each call the (layer, call, part) that it takes, where that is not the one output of each of `inbound`.
     """
 
     name: str
@@ -34,6 +42,31 @@ class Layer:
     receptive_field: tuple[int, int] | None = None
     inbound: tuple[str, ...] = ()
     order: str | None = None
+    axes: tuple[str, ...] | None = None
+    data_format: str | None = None
+    groups: int | None = None
+    output_padding: tuple[int, ...] | None = None
+    pad_width: tuple[tuple[int, int], ...] | None = None
+    cropping: tuple[tuple[int, int], ...] | None = None
+    size: tuple[int, ...] | None = None
+    interpolation: str | None = None
+    antialias: bool | None = None
+    crop_to_aspect_ratio: bool | None = None
+    pad_to_aspect_ratio: bool | None = None
+    axis: int | tuple[int, ...] | None = None
+    dims: tuple[int, ...] | None = None
+    key: tuple[Any, ...] | None = None
+    function: str | None = None
+    is_custom: bool | None = None
+    training: bool | None = None
+    calls: tuple[tuple[tuple[str, int, int], ...], ...] | None = None
+
+    @property
+    def taken(self) -> tuple[tuple[LayerTap, ...], ...]:
+        """Return for each call of this layer the outputs that it takes, in order."""
+        if self.calls is None:
+            return (tuple(LayerTap(name) for name in self.inbound),)
+        return tuple(tuple(LayerTap(*one) for one in call) for call in self.calls)
 
     def to_json(self) -> dict[str, Any]:
         """Return every field; tuples become lists, a free axis null."""

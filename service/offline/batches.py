@@ -28,7 +28,7 @@ def answer_arrays(
         batch = {name: np.stack([examples[place][name] for place in places]) for name in examples[0]}
         outputs, _ = model.run(batch, deadline=time.monotonic() + NO_DEADLINE)
         values[places] = to_class_values(outputs[output.spec.name], output.head)
-    return _chosen(values, output), values
+    return chosen_classes(values, output), values
 
 
 def _alike(examples: Sequence[Arrays]) -> Iterator[list[int]]:
@@ -39,7 +39,8 @@ def _alike(examples: Sequence[Arrays]) -> Iterator[list[int]]:
     yield from places.values()
 
 
-def _chosen(values: NDArray[np.float32], output: OutputCard) -> NDArray[np.int64]:
+def chosen_classes(values: NDArray[np.float32], output: OutputCard) -> NDArray[np.int64]:
+    """Return the class that the head answers, (N,), of one value per class, (N, classes)."""
     if output.head in TWO_CLASS_HEADS:
         return np.asarray(values[:, 1] >= output.threshold, np.int64)
     return np.asarray(np.where(np.isfinite(values), values, -np.inf).argmax(axis=1), np.int64)

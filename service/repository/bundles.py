@@ -1,7 +1,7 @@
 """Owns the bundle store: built models at `<store>/<name>/<fingerprint>/`, written whole or not at all.
 
-A bundle holds `bundle.json` (what was read off the model), `model.tflite`, `probes.npz` (inputs with the outputs Keras
-gave for them) and `SHA256SUMS` of these. A read-only store, where there is one, is looked up before the writable cache.
+What a bundle holds is `service.repository.bundle_files`'. A read-only store, where there is one, is looked up before
+the writable cache.
 """
 
 import json
@@ -16,22 +16,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 import service
 from service.errors import BrokenModelError, BuildInterruptedError
 from service.model.description import Description
-from service.repository.seal import SUMS, GraphSeal, write_sums, wrong_sums
+from service.repository.bundle_files import FACTS, GRAPH, INSIGHT, NEEDED, Probes, files_of, read_probes
+from service.repository.seal import GraphSeal, wrong_sums
 from service.repository.stamp import Stamp, stamp_of
 
-BUNDLE_FORMAT = 4
-GRAPH = "model.tflite"
-_FACTS = "bundle.json"
-_PROBES = "probes.npz"
-_SUMMED = (_FACTS, GRAPH, _PROBES)
+BUNDLE_FORMAT = 5
 _STAGING = ".staging-"
-_BUILT = re.compile(r"[0-9a-f]+-\d+(\.diagnosis\.json)?")
+_BUILT = re.compile(r"[0-9a-f]+-\d+(\.diagnosis\.json|\.[0-9a-f]+\.tuning\.json)?")
 _DIAGNOSIS = ".diagnosis.json"
 _HOUR = 3_600.0
 _DAY = 24 * _HOUR
@@ -42,14 +36,6 @@ log = logging.getLogger(__name__)
 def fingerprint_of(source_sha256: str) -> str:
     """Return the name of the bundle built from a source with this SHA-256."""
     return f"{source_sha256}-{BUNDLE_FORMAT}"
-
-
-@dataclass(frozen=True, slots=True)
-class Probes:
-    """Stored inputs by input name and the outputs Keras gave for them by output name; first axis the batch."""
-
-    inputs: dict[str, NDArray[np.generic]]
-    outputs: dict[str, NDArray[np.generic]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +52,11 @@ class Bundle:
         """Return the exported graph's file."""
         return self.path / GRAPH
 
+    @property
+    def insight_graph(self) -> Path:
+        """Return the second graph's file, which is there unless `facts.insight` says why it is missing."""
+        return self.path / INSIGHT
+
     def seal(self) -> GraphSeal:
         """Check every file against its sum; return what tells from now on whether the graph was written to.
 
@@ -73,11 +64,25 @@ class Bundle:
         """
         try:
             graph = GraphSeal(self.graph)
-            wrong = wrong_sums(self.path, _SUMMED)
+            wrong = wrong_sums(self.path, files_of(self.facts))
         except OSError as error:
             raise BrokenModelError("The bundle's files cannot be read; it will be built again.") from error
         if wrong:
             raise BrokenModelError(f"The bundle is not as it was built ({', '.join(wrong)}); it will be built again.")
+        return graph
+
+    def insight_seal(self) -> GraphSeal:
+        """Return what tells from now on whether the second graph was written to.
+
+        Raises BrokenModelError where it is not as it was built.
+        """
+        try:
+            graph = GraphSeal(self.insight_graph)
+            is_wrong = not self.is_untouched() and wrong_sums(self.path, [INSIGHT])
+        except OSError as error:
+            raise BrokenModelError("The second graph of the model cannot be read.") from error
+        if is_wrong:
+            raise BrokenModelError("The second graph of the model is not as it was built.")
         return graph
 
     def is_untouched(self) -> bool:
@@ -86,29 +91,7 @@ class Bundle:
 
     def probes(self) -> Probes:
         """Return the stored probes; raises BrokenModelError where they cannot be read."""
-        try:
-            # NOTE: given a path, np.load leaves the file open where it is damaged.
-            with (self.path / _PROBES).open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-        except Exception as error:
-            raise BrokenModelError("The bundle's probes cannot be read; it will be built again.") from error
-        return Probes(_under("input:", arrays), _under("output:", arrays))
-
-
-def _under(prefix: str, arrays: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
-    return {name.removeprefix(prefix): one for name, one in arrays.items() if name.startswith(prefix)}
-
-
-def write_bundle(folder: Path, facts: Description, probes: Probes) -> None:
-    """Write everything but the graph into `folder` and force it all to disk."""
-    arrays = {f"input:{name}": one for name, one in probes.inputs.items()}
-    arrays |= {f"output:{name}": one for name, one in probes.outputs.items()}
-    np.savez(folder / _PROBES, **arrays)  # type: ignore[arg-type]
-    (folder / _FACTS).write_text(json.dumps(facts.to_json(), indent=1), encoding="utf-8")
-    write_sums(folder)
-    for path in folder.iterdir():
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
+        return read_probes(self.path)
 
 
 class BundleStore:
@@ -212,13 +195,13 @@ class BundleStore:
             shutil.rmtree(path, ignore_errors=True)
 
     def prune(self, *, days: float, in_use: Collection[str] = ()) -> list[Path]:
-        """Delete cached bundles and diagnoses, of any format, unused for `days`; return them.
+        """Delete cached bundles, diagnoses and tuning tables, of any format, unused for `days`; return them.
 
-        Bundles with a fingerprint that is `in_use` stay.
+        What belongs to a fingerprint that is `in_use` stays.
         """
         limit = time.time() - days * _DAY
         built = [path for path in self._cache.glob("*/*") if _BUILT.fullmatch(path.name)]
-        old = [path for path in built if path.name not in in_use and _last_used(path) < limit]
+        old = [path for path in built if path.name.partition(".")[0] not in in_use and _last_used(path) < limit]
         for path in old:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
         return old
@@ -232,16 +215,20 @@ def _last_used(path: Path) -> float:
 
 
 def _stamp(path: Path) -> tuple[Stamp, ...] | None:
-    """Return the stamp of each file of a bundle; None where one is missing."""
+    """Return the stamp of each file of a bundle; None where one is missing that every bundle has."""
     try:
-        return tuple(stamp_of(path / name) for name in (*_SUMMED, SUMS))
+        stamps = tuple(stamp_of(path / name) for name in NEEDED)
     except OSError:
         return None
+    try:
+        return (*stamps, stamp_of(path / INSIGHT))
+    except OSError:
+        return stamps
 
 
 def _read(path: Path, stamp: tuple[Stamp, ...]) -> Bundle | None:
     try:
-        facts = Description.from_json(json.loads((path / _FACTS).read_text("utf-8")))
+        facts = Description.from_json(json.loads((path / FACTS).read_text("utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         log.warning("bundle %s cannot be read (%s); it will be built again", path.name, type(error).__name__)
         return None

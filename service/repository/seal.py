@@ -11,8 +11,8 @@ SUMS = "SHA256SUMS"
 
 
 def write_sums(folder: Path) -> None:
-    """Write the SHA-256 of every file in `folder` beside them."""
-    lines = [f"{file_sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
+    """Write the SHA-256 of every file in `folder` beside them, in place of those written before."""
+    lines = [f"{file_sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir()) if path.name != SUMS]
     (folder / SUMS).write_text("".join(lines), "utf-8")
 
 

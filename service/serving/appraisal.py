@@ -1,6 +1,7 @@
 """Owns the state of one version: is its file whole, is it built, can its bundle and its sidecar go live?"""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from service.serving.golden import replayed
 from service.serving.live import VersionState
 from service.serving.live_model import LiveModel, load_model
 from service.serving.supply import Refusal, Supply
+from service.serving.tuning import Tuner
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +29,20 @@ _Proof = tuple[str, int, str, tuple[Stamp, ...], str, GoldenFolder | None]
 class Appraiser:
     """Says of each source what it is worth; remembers hashes and proofs, so that a steady look costs little."""
 
-    def __init__(self, store: BundleStore, builds: Builds, *, supply: Supply, limits: ImageLimits) -> None:
+    def __init__(
+        self,
+        store: BundleStore,
+        builds: Builds,
+        *,
+        supply: Supply,
+        limits: ImageLimits,
+        tuner: Tuner | None = None,
+    ) -> None:
         self._store = store
         self._builds = builds
         self._supply = supply
         self._limits = limits
+        self._tuner = tuner
         self._stamps: dict[Path, Stamp] = {}
         self._hashes: dict[tuple[Path, Stamp], str] = {}
         self._golden: dict[Path, GoldenFolder | None] = {}
@@ -64,7 +75,8 @@ class Appraiser:
             return _keep_serving(before, VersionState("failed", fingerprint, sidecar, diagnosis=problem))
         self._rebuilt.discard((source.name, fingerprint))  # damaged again in a year, it is built again
         self._store.mark_used(source.name, fingerprint)
-        return VersionState("live", fingerprint, sidecar)
+        choice = self._tuner.choice(found) if self._tuner else None
+        return VersionState("live", fingerprint, sidecar, choice=choice)
 
     def _refused(self, refusal: Refusal, before: VersionState | None, failed: VersionState) -> VersionState:
         if self._supply.is_changing:
@@ -157,7 +169,7 @@ def _keep_serving(before: VersionState | None, found: VersionState) -> VersionSt
     """Return the version as it was where it is live (with the new diagnosis beside it), else as it was found."""
     if before is None or before.state != "live":
         return found
-    return VersionState("live", before.fingerprint, before.sidecar, diagnosis=found.diagnosis, step=found.step)
+    return replace(before, diagnosis=found.diagnosis, step=found.step)
 
 
 def _problem_of(

@@ -94,6 +94,10 @@ class Builds:
                 self._is_gathering = False
                 self._changed.notify_all()
 
+    def is_idle(self) -> bool:
+        """Return whether nothing is being built, or waits to be."""
+        return not self._jobs
+
     def diagnosis(self, name: str, fingerprint: str) -> str | None:
         """Return why this very file could not be built, or None where that is not known (yet)."""
         return self._undiagnosable.get((name, fingerprint)) or self._store.diagnosis(name, fingerprint)

@@ -7,11 +7,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from service.errors import TooLargeError
-from service.image.decode import ImageLimits
 from service.serving.admission import check_deadline
-from service.serving.examples import Example
+from service.serving.ahead import Coming
 from service.serving.live_model import LiveModel, joined
-from service.serving.preparation import Prepared, prepare
+from service.serving.preparation import Prepared
 from service.serving.statistics import Account
 
 GATHERED_BYTES = 64 * 2**20
@@ -39,12 +38,12 @@ class Gathering:
         self._gathered: list[Prepared] = []
         self._held = 0
 
-    def prepared(self, example: Example, limits: ImageLimits, *, check: Callable[[Prepared], Prepared]) -> Prepared:
+    def prepared(self, coming: Coming, *, check: Callable[[Prepared], Prepared]) -> Prepared:
         """Return an example as the model's inputs, after `check`; raises RequestError or DeadlineExceededError."""
         check_deadline(self._deadline)
         began = time.monotonic()
         try:
-            return check(prepare(example, self._model.card, limits=limits))
+            return check(coming.prepared(self._deadline))
         finally:
             self.account.timings.decode += time.monotonic() - began
 
@@ -73,5 +72,7 @@ class Gathering:
         timings = self.account.timings
         timings.wait += waited
         timings.infer += time.monotonic() - began - waited
-        self.account.batches.append(len(next(iter(batch.values()))))
+        runs = self.account.runs
+        for size, times in self._model.runs_of(len(next(iter(batch.values())))):
+            runs[size] = runs.get(size, 0) + times
         return outputs

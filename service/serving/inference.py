@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from service.errors import MisfitError, RequestError, TooLargeError
 from service.image.decode import ImageLimits
 from service.model.card import ModelCard
+from service.serving.ahead import Ahead, Coming
 from service.serving.examples import Example, Timings
 from service.serving.gathering import Batch, Gathering
 from service.serving.live_model import LiveModel, joined
 from service.serving.predicted import predicted_in_outputs
-from service.serving.preparation import Prepared
+from service.serving.preparation import Prepared, prepare
 from service.serving.statistics import Account, Recorder, recorded
 
 MAX_OUTPUT_VALUES = 10_000_000
@@ -54,6 +55,7 @@ class Inferrer:
         self._limits = limits
         self._max_examples = max_examples
         self._recorder = recorder
+        self._ahead = Ahead()
 
     def infer(self, model: LiveModel, examples: Iterable[Example], *, deadline: float) -> Inference:
         """Return the outputs for all examples in their order; `deadline` is a `time.monotonic()` value.
@@ -62,10 +64,11 @@ class Inferrer:
         sizes or there is none, TooLargeError, DeadlineExceededError.
         """
         account = Account(model.key)
-        run = _Run(model, account, limits=self._limits, max_examples=self._max_examples, deadline=deadline)
+        run = _Run(model, account, max_examples=self._max_examples, deadline=deadline)
         with recorded(self._recorder, account):
-            for index, example in enumerate(examples):
-                run.add(index, example)
+            coming = self._ahead.coming(examples, lambda one: prepare(one, model.card, limits=self._limits))
+            for index, one in enumerate(coming):
+                run.add(index, one)
             found = run.finished()
             account.examples = found.count
             account.predicted = predicted_in_outputs(found.card, found.outputs)
@@ -73,11 +76,8 @@ class Inferrer:
 
 
 class _Run:
-    def __init__(
-        self, model: LiveModel, account: Account, *, limits: ImageLimits, max_examples: int, deadline: float
-    ) -> None:
+    def __init__(self, model: LiveModel, account: Account, *, max_examples: int, deadline: float) -> None:
         self._model = model
-        self._limits = limits
         self._account = account
         self._gathering = Gathering(model, self._infer, account, max_examples=max_examples, deadline=deadline)
         self._parts: list[Batch] = []
@@ -85,9 +85,9 @@ class _Run:
         self._warnings: dict[str, None] = {}
         self._shapes: tuple[tuple[int, ...], ...] | None = None
 
-    def add(self, index: int, example: Example) -> None:
+    def add(self, index: int, coming: Coming) -> None:
         try:
-            prepared = self._gathering.prepared(example, self._limits, check=self._of_one_shape)
+            prepared = self._gathering.prepared(coming, check=self._of_one_shape)
         except RequestError as error:
             self._account.rejected.append(error)
             raise BadExampleError(index, error) from error

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from service.model.tuning import Choice
 from service.repository.stamp import Stamp
 from service.serving.shared_file import SharedFile
 
@@ -16,13 +17,17 @@ LIVE_FILE = "live.json"
 
 @dataclass(frozen=True, slots=True)
 class VersionState:
-    """One version: its state, its bundle, the sidecar it is served with, and the diagnosis where it failed."""
+    """One version: its state, its bundle, the sidecar it is served with, and the diagnosis where it failed.
+
+    `choice` says how every worker runs it: its tuning table is read in one place alone.
+    """
 
     state: State
     fingerprint: str | None = None
     sidecar: Mapping[str, Any] = field(default_factory=dict)
     diagnosis: str | None = None
     step: str | None = None
+    choice: Choice | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -32,7 +37,14 @@ class VersionState:
             "sidecar": dict(self.sidecar),
             "diagnosis": self.diagnosis,
             "step": self.step,
+            "choice": self.choice and self.choice.to_json(),
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "VersionState":
+        """Read what `to_json` wrote."""
+        choice = data["choice"]
+        return cls(**{**data, "choice": choice and Choice(**choice)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,7 @@ class LiveView:
     def from_json(cls, data: dict[str, Any]) -> "LiveView":
         """Read what `to_json` wrote."""
         models = {
-            name: {int(version): VersionState(**state) for version, state in versions.items()}
+            name: {int(version): VersionState.from_json(state) for version, state in versions.items()}
             for name, versions in data["models"].items()
         }
         return cls(models, data["ready"], tuple(data["awaited"]), tuple(data["warnings"]), data["labels"])

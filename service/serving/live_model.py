@@ -1,28 +1,30 @@
 """Owns one loaded model: its card, its engine, and the lock that lets one request at a time into the engine."""
 
+import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.base import Arrays, Engine
-from service.engine.litert import LiteRtEngine
+from service.engine.engines import open_engine
 from service.errors import BrokenModelError, DisagreementError, MisfitError, ModelNotReadyError
 from service.model.agreement import largest_difference
 from service.model.card import ModelCard, compose_card
 from service.model.sidecar import Sidecar
+from service.model.tuning import CHUNK as CHUNK
+from service.model.tuning import FIRST_ENGINE, Choice, default_choice
 from service.repository.bundles import Bundle
 from service.repository.seal import GraphSeal
 from service.serving.admission import check_deadline, too_late
 from service.serving.live import ModelKey
 
-CHUNK = 32
-"""Examples run at once; LiteRT gives the same numbers whatever the chunk."""
-WARM_BATCH = 1
+log = logging.getLogger(__name__)
+
 HELD_BYTES = 16 * 2**20
 """Graphs up to this are read into memory, out of reach of whatever befalls the file; larger ones are mapped, which all
 workers share, and watched."""
@@ -37,6 +39,10 @@ class LiveModel:
     engine: Engine
     lock: threading.Lock = field(default_factory=threading.Lock)
     seal: GraphSeal | None = None
+    bundle: Bundle | None = None
+    """Where it was loaded from: its second graph is loaded on demand."""
+    choice: Choice = Choice()
+    """How it is to be run. `card.engine` is the engine that it has, where the one chosen could not be had."""
 
     @property
     def key(self) -> ModelKey:
@@ -51,21 +57,27 @@ class LiveModel:
     def run(self, inputs: Arrays, *, deadline: float) -> tuple[dict[str, NDArray[Any]], float]:
         """Run a batch of any size in chunks; return outputs by name and the seconds spent waiting.
 
+        The engine gives the same numbers whatever the chunk.
         `deadline` is a `time.monotonic()` value; raises DeadlineExceededError where it passes between chunks.
         """
         parts: list[dict[str, NDArray[Any]]] = []
         waited = 0.0
         size = len(next(iter(inputs.values())))
-        for start in range(0, size, CHUNK):
+        for start in range(0, size, self.choice.chunk):
             if start:
                 check_deadline(deadline)
-            chunk = {name: array[start : start + CHUNK] for name, array in inputs.items()}
+            chunk = {name: array[start : start + self.choice.chunk] for name, array in inputs.items()}
             waited += self._enter(deadline)
             try:
                 parts.append(self._run_chunk(chunk))
             finally:
                 self.lock.release()
         return joined(parts), waited
+
+    def runs_of(self, rows: int) -> tuple[tuple[int, int], ...]:
+        """Return how a batch of so many rows is run: pairs of the rows of a chunk and how many there are of it."""
+        whole, rest = divmod(rows, self.choice.chunk)
+        return tuple(run for run in ((self.choice.chunk, whole), (rest, 1)) if all(run))
 
     def _run_chunk(self, chunk: Arrays) -> dict[str, NDArray[Any]]:
         self._check_seal()
@@ -108,40 +120,72 @@ def joined(parts: Sequence[Arrays]) -> dict[str, NDArray[Any]]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def load_model(bundle: Bundle, sidecar: Sidecar, version: int, fingerprint: str) -> LiveModel:
-    """Load a bundle, check that its probes come out on this CPU, and warm it.
+def load_model(
+    bundle: Bundle, sidecar: Sidecar, version: int, fingerprint: str, choice: Choice | None = None
+) -> LiveModel:
+    """Load a bundle as `choice` or the default has it, check that its probes come out on this CPU, and warm it.
 
     Raises SidecarError where the sidecar does not fit, BrokenModelError where the bundle is damaged,
     DisagreementError where this CPU gives other numbers than Keras gave when it was built.
     """
     facts = bundle.facts
-    card = compose_card(facts, sidecar, version=version, fingerprint=fingerprint, engine=LiteRtEngine.name)
+    choice = choice or default_choice(facts)
+    card = compose_card(facts, sidecar, version=version, fingerprint=fingerprint, engine=choice.engine)
     seal = bundle.seal()
     in_memory = seal.size <= HELD_BYTES
-    engine = LiteRtEngine(
-        bundle.graph,
-        inputs=[one.spec.name for one in facts.inputs],
-        outputs=[one.spec.name for one in facts.outputs],
-        in_memory=in_memory,
-    )
-    _check_probes(engine, bundle)
+    engine = _chosen_engine(bundle, choice, in_memory=in_memory)
     if not bundle.is_untouched():
         raise BrokenModelError("The bundle was changed while it was loaded; it will be built again.")
-    return LiveModel(card, engine, seal=None if in_memory else seal)
+    card = replace(card, engine=engine.name)
+    return LiveModel(card, engine, seal=None if in_memory else seal, bundle=bundle, choice=choice)
 
 
 def relabelled(model: LiveModel, sidecar: Sidecar) -> LiveModel:
     """Return the same loaded engine under a card made with another sidecar."""
     old = model.card
     card = compose_card(old.facts, sidecar, version=old.version, fingerprint=old.fingerprint, engine=old.engine)
-    return LiveModel(card, model.engine, model.lock, model.seal)
+    return replace(model, card=card)
+
+
+def rechosen(model: LiveModel, choice: Choice) -> LiveModel | None:
+    """Return the same loaded engine, run in chunks of another size; None where another engine has to be loaded."""
+    if (choice.engine, choice.threads) != (model.choice.engine, model.choice.threads):
+        return None
+    return replace(model, choice=choice)
+
+
+def _chosen_engine(bundle: Bundle, choice: Choice, *, in_memory: bool) -> Engine:
+    """Return a loaded engine that gives the probes: the chosen one, or the first where that one does not."""
+    if choice.engine != FIRST_ENGINE:
+        try:
+            return _proved_engine(bundle, choice, in_memory=in_memory)
+        except Exception as error:  # noqa: BLE001 - what may make a model faster never keeps it from being served
+            log.warning("%s cannot be run with %s: %s", bundle.facts.name, choice.engine, error)
+            choice = replace(choice, engine=FIRST_ENGINE)
+    return _proved_engine(bundle, choice, in_memory=in_memory)
+
+
+def _proved_engine(bundle: Bundle, choice: Choice, *, in_memory: bool) -> Engine:
+    engine = open_engine(
+        choice.engine,
+        bundle.graph,
+        inputs=[one.spec.name for one in bundle.facts.inputs],
+        outputs=[one.spec.name for one in bundle.facts.outputs],
+        threads=choice.threads,
+        in_memory=in_memory,
+    )
+    _check_probes(engine, bundle)
+    return engine
 
 
 def _check_probes(engine: Engine, bundle: Bundle) -> None:
+    """Check the probes one by one, as most requests come: so that a net of many megabytes is laid out but once."""
     probes = bundle.probes()
+    count = len(next(iter(probes.inputs.values())))
     try:
-        found = engine.run(probes.inputs)
-        engine.run({name: array[:WARM_BATCH] for name, array in probes.inputs.items()})
+        found = joined(
+            [engine.run({name: array[row : row + 1] for name, array in probes.inputs.items()}) for row in range(count)]
+        )
     except (RuntimeError, ValueError, KeyError) as error:
         raise BrokenModelError("The bundle's graph cannot be run; it will be built again.") from error
     difference = largest_difference(found, probes.outputs)

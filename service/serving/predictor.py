@@ -11,12 +11,13 @@ from service.image.decode import ImageLimits
 from service.model.card import OutputCard
 from service.model.head import Answer, PlainNumbers, as_numbers, interpret
 from service.serving.admission import check_deadline
+from service.serving.ahead import Ahead, Coming
 from service.serving.examples import Example, Origin, Picture, Prediction, Result
 from service.serving.gathering import Batch, Gathering
 from service.serving.live_model import LiveModel
 from service.serving.polarity_watch import PolarityWatch
 from service.serving.predicted import predicted_in_answers
-from service.serving.preparation import Prepared, filename_of
+from service.serving.preparation import Prepared, filename_of, prepare
 from service.serving.statistics import Account, Recorder, recorded
 
 ROWS = 1024
@@ -33,6 +34,7 @@ class Predictor:
         self._limits = limits
         self._max_examples = max_examples
         self._recorder = recorder
+        self._ahead = Ahead()
         self.polarity = PolarityWatch()
 
     def predict(self, model: LiveModel, examples: Iterable[Example], *, top_k: int, deadline: float) -> Result:
@@ -45,15 +47,14 @@ class Predictor:
         run = _Run(
             model,
             account,
-            limits=self._limits,
             max_examples=self._max_examples,
             top_k=top_k,
             deadline=deadline,
             polarity=self.polarity,
         )
         with recorded(self._recorder, account):
-            for example in examples:
-                run.add(example)
+            for coming in self._ahead.coming(examples, lambda one: prepare(one, model.card, limits=self._limits)):
+                run.add(coming)
             run.gathering.flush()
             result = Result(model.card, tuple(run.predictions), account.timings)
             account.examples = result.answered
@@ -69,7 +70,6 @@ class _Run:
         model: LiveModel,
         account: Account,
         *,
-        limits: ImageLimits,
         max_examples: int,
         top_k: int,
         deadline: float,
@@ -78,22 +78,19 @@ class _Run:
         self.predictions: list[Prediction] = []
         self.gathering = Gathering(model, self._run, account, max_examples=max_examples, deadline=deadline)
         self._model = model
-        self._limits = limits
         self._maps = [one.spec.name for one in model.card.outputs if one.classes is None]
         self._map_numbers = 0
         self._top_k = top_k
         self._deadline = deadline
         self._polarity = polarity
 
-    def add(self, example: Example) -> None:
+    def add(self, coming: Coming) -> None:
         """Prepare an example; answers come in the order in which examples are added."""
         try:
-            prepared = self.gathering.prepared(
-                example, self._limits, check=lambda prepared: self._watched(prepared, example)
-            )
+            prepared = self.gathering.prepared(coming, check=lambda found: self._watched(found, coming.example))
         except RequestError as error:
             self.gathering.flush()
-            self._reject(error, Origin(filename_of(example)))
+            self._reject(error, Origin(filename_of(coming.example)))
             return
         self.gathering.take(prepared)
 

@@ -15,7 +15,7 @@ from service.serving import absence
 from service.serving.absence import RETRY_SECONDS
 from service.serving.held import HeldModels, Worker
 from service.serving.live import LiveFile, LiveView, ModelKey, VersionState
-from service.serving.live_model import LiveModel, load_model, relabelled
+from service.serving.live_model import LiveModel, load_model, rechosen, relabelled
 from service.serving.unloaded import UnloadedModels, without
 
 log = logging.getLogger(__name__)
@@ -174,6 +174,8 @@ class Registry:
         sidecar = parse_sidecar(state.sidecar)
         if held is None or held.card.fingerprint != state.fingerprint or held.is_spoilt:
             return self._load(key, state, sidecar)
+        if state.choice not in (None, held.choice):
+            held = rechosen(held, state.choice) or self._load(key, state, sidecar)
         return held if held.card.sidecar == sidecar else relabelled(held, sidecar)
 
     def _load(self, key: ModelKey, state: VersionState, sidecar: Sidecar) -> LiveModel:
@@ -182,7 +184,7 @@ class Registry:
         while (bundle := self._store.find(name, fingerprint)) is not None:
             log.info("loading %s version %d", name, version)
             try:
-                return load_model(bundle, sidecar, version, fingerprint)
+                return load_model(bundle, sidecar, version, fingerprint, state.choice)
             except BrokenModelError as error:
                 log.warning("a bundle of %s version %d is damaged: %s", name, version, error.message)
                 self._store.shun(bundle)  # there may be another copy of it

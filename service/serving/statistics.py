@@ -20,7 +20,6 @@ from service.metrics.counters import Counters
 from service.metrics.kinds import Change, to_ns
 from service.serving.examples import Timings
 from service.serving.live import ModelKey
-from service.serving.live_model import CHUNK
 from service.serving.predicted import Predicted
 
 log = logging.getLogger(__name__)
@@ -62,18 +61,20 @@ class Counts:
 class Account:
     """What became of one request to a model: `examples` are its answered rows, none where it failed.
 
-    `batches` has the rows of each batch that was run, `rejected` the errors of examples that could not be answered,
-    `seconds` is what it took in all, and `ended` when that was, on `time.monotonic()`.
+    `runs` says by the number of rows that the engine was given at once how many times that was. `rejected` has the
+    errors of examples that could not be answered, `seconds` is what it took in all, and `ended` when that was, on
+    `time.monotonic()`. One that `is_counted` is a prediction; another looks into a model, and is only logged and timed.
     """
 
     key: ModelKey
     timings: Timings = field(default_factory=Timings)
     examples: int = 0
-    batches: list[int] = field(default_factory=list)
+    runs: dict[int, int] = field(default_factory=dict)
     rejected: list[RequestError] = field(default_factory=list)
     predicted: Iterable[Predicted] = ()
     seconds: float = 0.0
     ended: float = 0.0
+    is_counted: bool = True
 
 
 class Recorder(Protocol):
@@ -155,16 +156,9 @@ def _answered(account: Account) -> list[Change]:
         *kinds.QUEUE.observed(to_ns(timings.wait)),
         *kinds.INFER.observed(to_ns(timings.infer)),
     ]
-    for rows in account.batches:
-        changes += _runs(rows)
+    for size, times in account.runs.items():
+        changes += kinds.BATCH.observed(size, times=times)
     return changes
-
-
-def _runs(rows: int) -> tuple[Change, ...]:
-    """Return what a batch of so many rows adds: the engine is given CHUNK of them at a time."""
-    whole, rest = divmod(rows, CHUNK)
-    changes = kinds.BATCH.observed(CHUNK, times=whole) if whole else ()
-    return changes + kinds.BATCH.observed(rest) if rest else changes
 
 
 def _counts(row: tuple[int, ...]) -> Counts:

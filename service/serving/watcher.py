@@ -14,6 +14,7 @@ from service.serving.builds import Builds
 from service.serving.live import LiveFile, LiveView, VersionState
 from service.serving.policy import chosen_versions, label_warnings, none_listed, settled_labels, wanted_by_labels
 from service.serving.supply import Supply
+from service.serving.tuning import Tuner
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Watcher:
         builds: Builds,
         supply: Supply,
         limits: ImageLimits,
+        tuner: Tuner | None = None,
         ready: str = "all",
         prune_days: float = 30.0,
     ) -> None:
@@ -51,7 +53,7 @@ class Watcher:
         self._root_identity = _identity(models_dir)
         self._is_folder = not models_dir.is_file()
         self._supply = supply
-        self._appraiser = Appraiser(store, builds, supply=supply, limits=limits)
+        self._appraiser = Appraiser(store, builds, supply=supply, limits=limits, tuner=tuner)
         self._policies: dict[str, VersionPolicy] = {}
 
     def look(self) -> None:

@@ -37,7 +37,7 @@ def app_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppOf]:
         prebuild(paths["models_dir"], paths["cache_dir"])
         if broken is not None:
             (paths["models_dir"] / "broken.keras").write_bytes(broken)
-        started.append(create_app(Settings.read({**paths, **settings}, environ={})))
+        started.append(create_app(Settings.read({"tune": 0, **paths, **settings}, environ={})))
         return started[-1]
 
     yield start

@@ -82,7 +82,7 @@ def _app(
         shutil.copy2(folder / f"{name}.keras", here / "models")
         (here / "models" / f"{name}.toml").write_text('[preprocessing]\nscale = "0..255"\n')
     paths = {"models_dir": here / "models", "cache_dir": cache, "runtime_dir": here / "run"}
-    read = Settings.read({"poll_seconds": 0.1, **paths, **given}, environ=environ)
+    read = Settings.read({"poll_seconds": 0.1, "tune": 0, **paths, **given}, environ=environ)
     return create_app(read.with_runtime_dir())
 
 

@@ -22,7 +22,7 @@ class Waiting:
 @pytest.mark.parametrize("is_guarded", [True, False])
 def test_what_is_waited_for_is_named_where_no_keys_are_asked_for(is_guarded: bool) -> None:
     app = Flask("test")
-    app.register_blueprint(health.blueprint(cast("Registry", Waiting()), is_guarded=is_guarded))
+    app.register_blueprint(health.blueprint(cast("Registry", Waiting()), is_guarded=is_guarded, page=lambda sent: None))
 
     answer = app.test_client().get("/readyz")
 

@@ -73,7 +73,7 @@ def client(counters: Counters, statistics: Statistics, tmp_path: Path) -> FlaskC
 
 
 def account(**given: Any) -> Account:
-    return Account(KEY, **{"timings": Timings(0.001, 0.002, 0.003), "batches": [2], "seconds": 0.007, **given})
+    return Account(KEY, **{"timings": Timings(0.001, 0.002, 0.003), "runs": {2: 1}, "seconds": 0.007, **given})
 
 
 def samples(client: FlaskClient, name: str) -> dict[tuple[str, ...], float]:
@@ -127,7 +127,7 @@ def test_a_clients_words_are_no_labels(client: FlaskClient) -> None:
 
 def test_of_versions_that_are_gone_only_those_asked_last_are_shown(statistics: Statistics, counters: Counters) -> None:
     for version in range(GONE_VERSIONS + 10):
-        statistics.record(Account(("mnist", version), examples=1, batches=[1]))
+        statistics.record(Account(("mnist", version), examples=1, runs={1: 1}))
     view = LiveView({"mnist": {0: VersionState("live")}})
 
     (found,) = (one for one in families(counters.all_totals(), view) if one.name == "convoy_model_examples")
@@ -182,7 +182,7 @@ def test_examples_that_were_refused_are_counted_by_reason(client: FlaskClient, s
 
 
 def test_a_batch_is_counted_as_the_engine_is_given_it(client: FlaskClient, statistics: Statistics) -> None:
-    statistics.record(account(examples=75, batches=[70, 5]))
+    statistics.record(account(examples=75, runs={32: 2, 6: 1, 5: 1}))
 
     assert samples(client, "nv_inference_exec_count") == {("mnist", "3"): 4}  # 32 + 32 + 6, and 5
     assert samples(client, "convoy_batch_size_sum") == {("mnist", "3"): 75}

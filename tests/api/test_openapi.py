@@ -21,7 +21,7 @@ VERTEX = {"AIP_HEALTH_ROUTE": "/vertex/health", "AIP_PREDICT_ROUTE": "/vertex/pr
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     folders = {name: tmp_path_factory.mktemp(name) for name in ("models_dir", "cache_dir", "runtime_dir")}
-    app = create_app(Settings.read({**folders, "poll_seconds": 0.1}, environ=VERTEX))
+    app = create_app(Settings.read({**folders, "poll_seconds": 0.1, "tune": 0}, environ=VERTEX))
     yield app
     app.extensions["convoy"].stop()
 

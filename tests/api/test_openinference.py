@@ -55,7 +55,12 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     prebuild(models, folder / "cache")
     app = create_app(
         Settings(
-            models_dir=models, cache_dir=folder / "cache", runtime_dir=folder, workers=1, max_body_bytes=BODY_LIMIT
+            models_dir=models,
+            cache_dir=folder / "cache",
+            runtime_dir=folder,
+            workers=1,
+            max_body_bytes=BODY_LIMIT,
+            tune=False,
         ).with_runtime_dir()
     )
     yield app.test_client()

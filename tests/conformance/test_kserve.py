@@ -57,6 +57,13 @@ def test_v1_gives_the_models_own_outputs(url: str, pixels: Array, expected: Arra
     assert np.array_equal(np.array(found["predictions"], np.float32), expected)
 
 
+def test_v1_explains(url: str, pixels: Array) -> None:
+    found = asked("v1", lambda client: client.explain(url, "mnist", {"instances": pixels[:1].tolist()}))
+
+    (explanation,) = found["explanations"]
+    assert np.shape(explanation["tensors"][0]["heatmap"]) == (28, 28)
+
+
 @pytest.mark.parametrize("protocol", ["v1", "v2"])
 def test_an_unknown_model_is_told(url: str, protocol: str) -> None:
     with pytest.raises(Exception, match=r"(?i)not found|no model|could not find"):

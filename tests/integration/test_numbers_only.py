@@ -126,7 +126,8 @@ def built(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def serving(folder: Path, cache: Path, run: Path) -> Flask:
     run.mkdir(exist_ok=True)
-    return create_app(Settings.read({"models_dir": folder, "cache_dir": cache, "runtime_dir": run}, environ={}))
+    settings = {"models_dir": folder, "cache_dir": cache, "runtime_dir": run, "tune": 0}
+    return create_app(Settings.read(settings, environ={}))
 
 
 @pytest.fixture(scope="module")

@@ -569,7 +569,7 @@ def client(build: Build, tmp_path: Path) -> Iterator[FlaskClient]:
     build(exported(classifier(keras, keras.layers.Dense(3, activation="softmax")), tmp_path / "models/net"))
     (tmp_path / "run").mkdir()
     settings = {"models_dir": tmp_path / "models", "cache_dir": tmp_path / "cache", "runtime_dir": tmp_path / "run"}
-    app = create_app(Settings.read(settings, environ={}))
+    app = create_app(Settings.read({**settings, "tune": 0}, environ={}))
     yield app.test_client()
     app.extensions["convoy"].stop()
 

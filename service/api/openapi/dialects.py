@@ -4,9 +4,11 @@ from marshmallow import Schema
 
 from service.api.huggingface import ClassifyBody, ClassScore
 from service.api.openapi import dialect_shapes as shapes
+from service.api.openapi.inside import V1ExplainAnswer
 from service.api.openapi.native import IMAGES
 from service.api.openapi.operation import BINARY, JSON, PICTURES, Answer, Content, Operation, Tag, in_json
 from service.api.openapi.shapes import StatusAnswer
+from service.api.queries import ExplainQuery
 from service.api.schemas import PredictAnswer, PredictQuery
 
 _V1: Tag = "TensorFlow Serving and KServe v1"
@@ -42,7 +44,13 @@ TFSERVING = {
     "tfserving.classify": _v1_asked("Give labels with scores", shapes.V1ExamplesBody, shapes.V1ResultsAnswer),
     "tfserving.regress": _v1_asked("Give the number of a model of one", shapes.V1ExamplesBody, shapes.V1ResultsAnswer),
     "tfserving.explain": Operation(
-        _V1, "Explain an answer (not there yet)", body=(Content(JSON, shapes.V1PredictBody),), errors=(404, 501, 503)
+        _V1,
+        "Show where in each instance a class shows",
+        "KServe's verb, with the query of the native `…/explain`.",
+        query=ExplainQuery,
+        body=(Content(JSON, shapes.V1PredictBody),),
+        answers=in_json(V1ExplainAnswer, "A heat map for each instance."),
+        errors=_ASKED,
     ),
 }
 _INFER = Operation(

@@ -16,15 +16,16 @@ from service.access.keys import Scope
 from service.api.access import guard_of
 from service.api.errors import PROBLEM
 from service.api.openapi.dialects import CLOUD, HUGGINGFACE, OPENINFERENCE, TFSERVING
+from service.api.openapi.inside import INSIDE
 from service.api.openapi.native import HEALTH, NATIVE
 from service.api.openapi.operation import JSON, Answer, Content, Operation
 from service.api.openapi.shapes import ErrorAnswer, NoneAnswered
 from service.api.schemas import PredictBody
 
-OPERATIONS: dict[str, Operation] = {**NATIVE, **HEALTH, **TFSERVING, **OPENINFERENCE, **HUGGINGFACE, **CLOUD}
+OPERATIONS: dict[str, Operation] = {**NATIVE, **INSIDE, **HEALTH, **TFSERVING, **OPENINFERENCE, **HUGGINGFACE, **CLOUD}
 """What is said of each endpoint; one that is missing here is listed with its name alone, and a test fails."""
-UNLISTED = ("tfserving.other", "openapi.asset")
-"""Endpoints that are no operations: `Malformed request` for the rest of `/v1`, and the files of the page."""
+UNLISTED = ("tfserving.other", "openapi.asset", "web.asset")
+"""Endpoints that are no operations: `Malformed request` for the rest of `/v1`, and the files of the pages."""
 _VARIABLE = re.compile(r"<(?:(?P<kind>\w+):)?(?P<name>\w+)>")
 _DESCRIPTION = "Image classification by saved Keras models. Errors of the native API are RFC 9457 problems."
 _ERRORS = {
@@ -48,6 +49,8 @@ _PATH_PARAMETERS = {
     "name": "A model's name, as GET /api/models lists it.",
     "version": "A version's number; in the native API also `latest`, or a label such as `stable`.",
     "label": "A label that the model's sidecar gives a version.",
+    "layer": "A layer's name, as `…/layers` lists it; one of a nested model has that model's name before it.",
+    "index": "Which number of those that the layer gives for a picture, counted with the first axis slowest.",
 }
 
 

@@ -90,7 +90,16 @@ HEALTH = {
         | in_json(StatusAnswer, "Not ready; `awaited` names what is missing.", status=503),
     ),
     "health.signpost": Operation(
-        "health", "Say where to go", answers=in_json(SignpostAnswer, "The addresses to begin with."), errors=(503,)
+        "health",
+        "Say where to go",
+        "A browser, which would rather have HTML than JSON, is shown the page.",
+        answers={
+            200: Answer(
+                "The addresses to begin with, or the page.",
+                (Content(JSON, SignpostAnswer), Content("text/html", {"type": "string"})),
+            )
+        },
+        errors=(503,),
     ),
     "metrics.metrics": Operation(
         "health",

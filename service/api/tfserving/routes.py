@@ -9,9 +9,11 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import BaseConverter
 
 from service.api.deadline import deadline_of
+from service.api.reasons import explain_query
 from service.api.room import Room
 from service.api.tfserving import answers
 from service.api.tfserving.document import parse_document
+from service.api.tfserving.explain import explained
 from service.api.tfserving.features import read_features
 from service.api.tfserving.finding import live_model, output_of_classes, output_of_one_value, versions_at
 from service.api.tfserving.metadata import message, metadata_body, status_body
@@ -19,6 +21,7 @@ from service.api.tfserving.paths import Address, is_list, parse_address, path_of
 from service.api.tfserving.predict import SIGNATURES, Asked, check_signature, read_predict
 from service.api.tfserving.wording import place_error
 from service.errors import MisfitError, UnsupportedBodyError
+from service.explain.explainer import Explainer
 from service.model.card import ModelCard, OutputCard
 from service.model.head import to_class_values
 from service.serving.absence import RETRY_SECONDS
@@ -35,9 +38,9 @@ class _Rest(BaseConverter):
     part_isolating = False
 
 
-def blueprint(registry: Registry, inferrer: Inferrer, settings: Settings) -> Blueprint:
+def blueprint(registry: Registry, inferrer: Inferrer, explainer: Explainer, settings: Settings) -> Blueprint:
     """Return the routes of TensorFlow Serving and KServe v1."""
-    views = _Views(registry, inferrer, settings)
+    views = _Views(registry, inferrer, explainer, settings)
     api = Blueprint("tfserving", __name__)
     api.record_once(_add_converter)
     _add(api, "/v1/models", "models", views.answer, "GET")
@@ -59,9 +62,10 @@ def _add(api: Blueprint, rule: str, endpoint: str, view: Callable[..., Response]
 
 
 class _Views:
-    def __init__(self, registry: Registry, inferrer: Inferrer, settings: Settings) -> None:
+    def __init__(self, registry: Registry, inferrer: Inferrer, explainer: Explainer, settings: Settings) -> None:
         self._registry = registry
         self._inferrer = inferrer
+        self._explainer = explainer
         self._timeout = settings.request_timeout
         self._room = Room(settings.max_examples, settings.max_images)
         self._by_verb: dict[str, Callable[[Address], Response]] = {
@@ -122,9 +126,11 @@ class _Views:
         return _json(answers.regressions(found.outputs[output.spec.name].reshape(-1)))
 
     def _explain(self, address: Address) -> Response:
-        live_model(self._registry, address)
-        text = "Explanations are not there yet; ask :predict or :classify for the answer itself."
-        return message({"error": text}, status=501)
+        deadline = deadline_of(request, limit=self._timeout)
+        query = explain_query(request)
+        model = live_model(self._registry, address)
+        asked = read_predict(_document(), model.card, self._room)
+        return explained(model, asked, query, self._explainer, deadline=deadline)
 
     def _asked(
         self, address: Address, method: str, output_of: Callable[[ModelCard], OutputCard]

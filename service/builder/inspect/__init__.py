@@ -1,8 +1,8 @@
 """Reads off a loaded Keras model what the card says: layers, inputs, outputs. Runs no data through it."""
 
-from service.builder.inspect.graph import input_names, output_names
+from service.builder.inspect.graph import input_names, output_names, walk
 from service.builder.inspect.inputs import input_facts
 from service.builder.inspect.layers import layers_of
 from service.builder.inspect.outputs import output_facts, output_layers
 
-__all__ = ["input_facts", "input_names", "layers_of", "output_facts", "output_layers", "output_names"]
+__all__ = ["input_facts", "input_names", "layers_of", "output_facts", "output_layers", "output_names", "walk"]

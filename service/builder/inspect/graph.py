@@ -38,12 +38,13 @@ def operations_of(model: Any) -> list[Any]:
 
     A Sequential hides its InputLayer, and a Functional its bare operations, in `layers`; here all are seen.
     """
-    functional = _functional(model)
+    functional = functional_of(model)
     found = getattr(functional, "operations", None) or getattr(functional, "_self_tracked_trackables", None)
     return list(found or functional.layers)
 
 
-def _functional(model: Any) -> Any:
+def functional_of(model: Any) -> Any:
+    """Return the graph of a model: a Sequential keeps it in a Functional of its own."""
     return getattr(model, "_functional", None) or model
 
 
@@ -72,7 +73,7 @@ def walk(model: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
 
 def nodes_in(operation: Any, model: Any) -> list[Any]:
     """Return the calls of `operation` that belong to `model`; a shared layer has several, others elsewhere."""
-    own = {id(node) for nodes in getattr(_functional(model), "_nodes_by_depth", {}).values() for node in nodes}
+    own = {id(node) for nodes in getattr(functional_of(model), "_nodes_by_depth", {}).values() for node in nodes}
     nodes = list(operation._inbound_nodes)
     return [node for node in nodes if id(node) in own] or nodes[:1]
 
@@ -82,14 +83,14 @@ def operation_of(node: Any) -> Any:
     return node.operation if hasattr(node, "operation") else node.layer
 
 
-def _taken(node: Any) -> list[Any]:
+def taken_by(node: Any) -> list[Any]:
     """Return the symbolic tensors a node takes, in call order; an InputLayer takes none."""
     if hasattr(node, "operation"):
         return list(node.input_tensors)
     return list(node.keras_inputs)
 
 
-def _given(node: Any) -> list[Any]:
+def given_by(node: Any) -> list[Any]:
     """Return the symbolic tensors a node gives."""
     if hasattr(node, "operation"):
         return list(node.output_tensors)
@@ -110,7 +111,7 @@ def inbound_names(operation: Any, model: Any, prefix: str = "") -> tuple[str, ..
 
     What a nested model gives comes from the operation inside it that computes it: `mobilenet/conv1`.
     """
-    fed = (tensor for node in nodes_in(operation, model) for tensor in _taken(node))
+    fed = (tensor for node in nodes_in(operation, model) for tensor in taken_by(node))
     return tuple(dict.fromkeys(_maker(tensor, prefix) for tensor in fed))
 
 
@@ -118,7 +119,7 @@ def feeds_of(nested: Any, model: Any, prefix: str = "") -> dict[str, str]:
     """Map the name of each input layer of a `nested` model to the path of what feeds it where it is first called."""
     node = nodes_in(nested, model)[0]
     names = [tensor._keras_history[0].name for tensor in nested.inputs]
-    return dict(zip(names, (_maker(tensor, prefix) for tensor in _taken(node)), strict=False))
+    return dict(zip(names, (_maker(tensor, prefix) for tensor in taken_by(node)), strict=False))
 
 
 def _maker(tensor: Any, prefix: str) -> str:
@@ -134,9 +135,9 @@ def shapes_of(operation: Any, model: Any, side: str) -> Shape | tuple[Shape, ...
     nodes = nodes_in(operation, model)
     if not nodes:
         return None
-    tensors = _taken(nodes[0]) if side == "input" else _given(nodes[0])
+    tensors = taken_by(nodes[0]) if side == "input" else given_by(nodes[0])
     if side == "input" and not tensors:
-        tensors = _given(nodes[0])  # an InputLayer takes what it gives
+        tensors = given_by(nodes[0])  # an InputLayer takes what it gives
     shapes = tuple(tuple(tensor.shape) for tensor in tensors)
     return shapes[0] if len(shapes) == 1 else shapes
 
@@ -144,7 +145,7 @@ def shapes_of(operation: Any, model: Any, side: str) -> Shape | tuple[Shape, ...
 def output_dtype(operation: Any, model: Any) -> str | None:
     """Return the dtype of what an operation gives, None where it gives no tensor."""
     nodes = nodes_in(operation, model)
-    given = _given(nodes[0]) if nodes else []
+    given = given_by(nodes[0]) if nodes else []
     return dtype_of(given[0]) if given else None
 
 
@@ -164,7 +165,7 @@ class Call:
     @property
     def shape(self) -> Shape:
         """Return the shape of what the call gives, of the first where there are several."""
-        return tuple(_given(self.node)[0].shape)
+        return tuple(given_by(self.node)[0].shape)
 
     @property
     def kind(self) -> str:
@@ -194,14 +195,14 @@ def calls_of(model: Any) -> Calls:
 
 
 def _run(model: Any, inputs: Sequence[Call], made: list[Call]) -> list[Call]:
-    functional = _functional(model)
+    functional = functional_of(model)
     makers = {id(tensor): call for tensor, call in zip(functional.inputs, inputs, strict=True)}
     for _, nodes in sorted(functional._nodes_by_depth.items(), reverse=True):
         for node in nodes:
             if not node.is_input:
-                feeds = [makers[id(tensor)] for tensor in _taken(node)]
+                feeds = [makers[id(tensor)] for tensor in taken_by(node)]
                 given = _called(node, feeds, made)
-                makers.update(zip(map(id, _given(node)), given, strict=True))
+                makers.update(zip(map(id, given_by(node)), given, strict=True))
     return [makers[id(tensor)] for tensor in functional.outputs]
 
 
@@ -212,4 +213,4 @@ def _called(node: Any, feeds: list[Call], made: list[Call]) -> list[Call]:
         return _run(operation, feeds, made)
     call = Call(operation, node, tuple(feeds))
     made.append(call)
-    return [call] * len(_given(node))
+    return [call] * len(given_by(node))

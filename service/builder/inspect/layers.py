@@ -3,6 +3,7 @@
 from typing import Any
 
 from service.builder.inspect import geometry
+from service.builder.inspect.feeds import Takes, takes_of
 from service.builder.inspect.graph import (
     feeds_of,
     inbound_names,
@@ -12,6 +13,8 @@ from service.builder.inspect.graph import (
     output_dtype,
     shapes_of,
 )
+from service.builder.inspect.sight import sight_of
+from service.model.insight import LayerTap
 from service.model.layers import Layer
 from service.model.tensors import image_layout
 
@@ -23,7 +26,7 @@ def layers_of(model: Any, *, order: str) -> tuple[Layer, ...]:
 
     `order` is the `data_format` of the model's inputs.
     """
-    walk = _Walk(order)
+    walk = _Walk(order, takes_of(model))
     walk.through(model, prefix="", feeds={})
     return tuple(walk.found)
 
@@ -31,9 +34,10 @@ def layers_of(model: Any, *, order: str) -> tuple[Layer, ...]:
 class _Walk:
     """Goes through a model once, carrying along what each layer sees of the input image."""
 
-    def __init__(self, order: str) -> None:
+    def __init__(self, order: str, takes: dict[str, tuple[Takes, ...]]) -> None:
         self.found: list[Layer] = []
         self._order = order
+        self._takes = takes
         self._views: dict[str, geometry.View] = {}
 
     def through(self, model: Any, *, prefix: str, feeds: dict[str, str]) -> None:
@@ -72,9 +76,19 @@ class _Walk:
                 receptive_field=geometry.clipped(view),
                 inbound=inbound,
                 order=geometry.flatten_order(operation, before.axes, in_shape),
+                axes=_unusual_axes(view.axes, out_shape),
+                calls=self._calls(path, inbound),
+                **sight_of(operation, model),
                 **{name: _pair(operation, name) for name in _PAIRS},
             )
         )
+
+    def _calls(self, path: str, inbound: tuple[str, ...]) -> Any:
+        """Return what each call takes, None where that is the only output of each of `inbound`."""
+        calls = self._takes.get(path, ())
+        if len(calls) < 2 and all(takes == tuple(map(LayerTap, inbound)) for takes in calls):
+            return None
+        return tuple(tuple((one.layer, one.call, one.part) for one in takes) for takes in calls)
 
     def _before(self, operation: Any, shape: Any, inbound: tuple[str, ...]) -> geometry.View:
         if inbound:
@@ -82,6 +96,11 @@ class _Walk:
         layout = image_layout(shape, order=self._order) if shape else None  # type: ignore[arg-type]
         size = layout.size if layout else (None, None)
         return geometry.View(axes=geometry.axes_of(shape, self._order), image=size)
+
+
+def _unusual_axes(axes: tuple[str, ...] | None, shape: Any) -> tuple[str, ...] | None:
+    is_known = axes is not None and axes != ("row", "column", "channel") and len(axes) == len(shape or ()) - 1
+    return axes if is_known else None
 
 
 def activation_name(operation: Any) -> str | None:

@@ -55,6 +55,9 @@ class SavedModelProgram:
 
         convert_function(listed, self.inputs, path, holder=None)
 
+    def layered(self) -> None:
+        """Return nothing: a SavedModel holds operations, no layers."""
+
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
         """Return what TensorFlow answers, by output name."""
         if self._leaving_out is None:

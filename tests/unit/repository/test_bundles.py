@@ -12,8 +12,10 @@ import pytest
 
 import service
 from service.errors import BrokenModelError, BuildInterruptedError
-from service.repository.bundles import BundleStore, Probes, fingerprint_of, write_bundle
-from tests.fakes import add_bundle, describe, true_probes
+from service.model.insight import Insight, LayerTap, without_insight
+from service.repository.bundle_files import GRAPH, INSIGHT, Probes, add_insight, write_bundle
+from service.repository.bundles import Bundle, BundleStore, fingerprint_of
+from tests.fakes import add_bundle, describe, true_probes, write_graph
 
 PRINT = "ab12-1"
 DAY = 86_400
@@ -33,7 +35,7 @@ def age(path: Path, *, days: float) -> None:
 
 
 def test_a_fingerprint_is_the_hash_and_the_bundle_format() -> None:
-    assert fingerprint_of("c0ffee") == "c0ffee-4"
+    assert fingerprint_of("c0ffee") == "c0ffee-5"
 
 
 def test_a_bundle_is_found_after_it_was_added(store: BundleStore) -> None:
@@ -346,3 +348,44 @@ def test_the_facts_of_a_bundle_are_plain_json(store: BundleStore) -> None:
     stored = json.loads((bundle.path / "bundle.json").read_text("utf-8"))
     assert stored["source"] == facts.source.to_json()
     assert stored["inputs"][0]["spec"]["shape"] == [None, 2, 2, 1]
+
+
+# ---------------------------------------------------------------------------------------------- the second graph
+
+
+def with_insight(store: BundleStore, insight: Insight) -> Bundle:
+    with store.staging("brightest") as staged:
+        write_graph(staged / GRAPH)
+        write_bundle(staged, describe(), true_probes())
+        write_graph(staged / INSIGHT)
+        add_insight(staged, insight)
+        return store.add(staged, "brightest", PRINT)
+
+
+def test_a_second_graph_is_sealed_with_the_rest(store: BundleStore) -> None:
+    bundle = with_insight(store, Insight(taps=(LayerTap("flatten"),)))
+    bundle.seal()
+    assert not bundle.insight_seal().is_broken()
+
+    bundle.insight_graph.write_bytes(b"another")
+
+    with pytest.raises(BrokenModelError, match=r"insight\.tflite"):
+        bundle.seal()
+    with pytest.raises(BrokenModelError, match="second graph"):
+        bundle.insight_seal()
+
+
+def test_what_is_left_of_a_second_graph_that_was_not_finished_is_deleted(store: BundleStore) -> None:
+    bundle = with_insight(store, without_insight("Memory ran out."))
+    bundle.seal()
+    assert bundle.facts.insight.missing == "Memory ran out."
+    assert not bundle.insight_graph.exists()
+
+
+def test_a_second_graph_that_is_gone_shows(store: BundleStore) -> None:
+    bundle = with_insight(store, Insight(taps=(LayerTap("flatten"),)))
+    bundle.insight_graph.unlink()
+
+    assert not bundle.is_untouched()
+    with pytest.raises(BrokenModelError):
+        bundle.seal()

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service.engine import litert
 from service.engine.litert import LiteRtEngine
 from service.errors import BrokenModelError, ModelFailedError, ModelNotReadyError, UnknownModelError
 from service.model.sidecar import Sidecar
-from service.repository.bundles import BundleStore, Probes
+from service.repository.bundle_files import Probes
+from service.repository.bundles import BundleStore
 from service.serving import live_model
 from service.serving import registry as registry_module
 from service.serving.absence import RETRY_SECONDS
@@ -308,7 +310,7 @@ def test_a_graph_that_is_replaced_while_it_is_loaded_is_not_taken(
     worker.build("one-1")
     bundle = worker.store.find("brightest", "one-1")
     assert bundle is not None
-    monkeypatch.setattr(live_model, "LiteRtEngine", Replacing)
+    monkeypatch.setattr(litert, "LiteRtEngine", Replacing)
     with pytest.raises(BrokenModelError, match="changed while it was loaded"):
         load_model(bundle, Sidecar(), 1, "one-1")
 

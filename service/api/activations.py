@@ -1,0 +1,79 @@
+"""Owns `POST /api/models/{name}/activations`: what a layer gives for an image, as a picture, in JSON or as `.npy`."""
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from service.api.bodies import read_examples
+from service.api.deadline import deadline_of
+from service.api.forms import JSON, NPY, PNG, npy_response, only_example, origin_body, wanted_form
+from service.api.queries import ActivationsQuery
+from service.api.render import json_response
+from service.api.room import Room
+from service.api.wanted import PREFIXES, wanted_version
+from service.errors import MisfitError
+from service.explain.activations import Activation, Activator
+from service.explain.picture import picture_of
+from service.model.insight import LayerTap
+from service.serving.registry import Registry
+from service.settings import Settings
+
+MOST_NUMBERS = 2_000_000
+"""Numbers that an answer in JSON may hold: some 20 MB."""
+_QUERY = ActivationsQuery()
+
+
+def blueprint(registry: Registry, activator: Activator, settings: Settings) -> Blueprint:
+    """Return the routes of activations."""
+    room = Room(settings.max_examples, settings.max_images)
+    api = Blueprint("activations", __name__, url_prefix="/api/models")
+
+    def activations(name: str, version: str = "latest") -> Response:
+        deadline = deadline_of(request, limit=settings.request_timeout)
+        query = _QUERY.load(request.args.to_dict())
+        model = registry.get(name, wanted_version(version))
+        examples = read_examples(request, inputs=[one.spec.name for one in model.card.inputs], room=room)
+        tap = LayerTap(query["layer"], query["call"], query["part"])
+        found = activator.activate(model, only_example(examples), tap, channels=query["channels"], deadline=deadline)
+        return _response(found, wanted_form(request))
+
+    for prefix in PREFIXES:
+        api.add_url_rule(f"{prefix}/activations", view_func=activations, methods=["POST"])
+    return api
+
+
+def _response(found: Activation, form: str) -> Response:
+    if form == JSON:
+        return json_response(activation_body(found))
+    if form == NPY:
+        return npy_response(found.values)
+    return Response(picture_of(found), mimetype=PNG)
+
+
+def activation_body(found: Activation) -> dict[str, Any]:
+    """Return an activation in JSON; raises MisfitError where it holds too many numbers."""
+    if found.values.size > MOST_NUMBERS:
+        raise MisfitError(
+            f"The layer {found.layer.name!r} gives {found.values.size:,} numbers, and JSON takes {MOST_NUMBERS:,}; "
+            f"name some channels, such as channels=0-15, or ask with Accept: {NPY}."
+        )
+    low, high = found.extent or (None, None)
+    flattened = {"from": found.flattened} if found.flattened else {}
+    return {
+        "model": {"name": found.card.name, "version": found.card.version},
+        "input": origin_body(found.origin),
+        "layer": {
+            "name": found.layer.name,
+            "type": found.layer.type,
+            "call": found.tap.call,
+            "part": found.tap.part,
+        },
+        "shape": found.shape,
+        "order": found.layer.order or found.order,
+        **flattened,
+        "channels": found.channels,
+        "minimum": low,
+        "maximum": high,
+        "activations": found.values,
+        "warnings": list(found.warnings),
+    }

@@ -1,0 +1,49 @@
+"""Owns what every dialect says of an explanation: how a query asks for one, and its numbers in JSON."""
+
+from typing import Any
+
+import numpy as np
+from flask import Request
+
+from service.api.queries import ExplainQuery
+from service.explain.explainer import Asked, Explanation, HeatMap
+
+_QUERY = ExplainQuery()
+
+
+def explain_query(request: Request) -> dict[str, Any]:
+    """Return the query of an explanation as ExplainQuery loads it; raises marshmallow's ValidationError."""
+    return dict(_QUERY.load(request.args.to_dict()))
+
+
+def asked_in(query: dict[str, Any]) -> Asked:
+    """Return what a loaded query asks to be explained."""
+    return Asked(query["label"], query["output"], query["input"], query["method"])
+
+
+def explanation_body(found: Explanation) -> dict[str, Any]:
+    """Return an explanation in JSON, without the model and where the example came from."""
+    target = found.target
+    value = "probability" if target.is_probability else "score"
+    return {
+        "output": target.output.spec.name,
+        "class": {
+            "label": target.label,
+            "index": target.index,
+            value: None if target.value is None else np.float32(target.value),
+        },
+        "method": found.method,
+        "passes": found.passes,
+        "tensors": [_tensor(one) for one in found.maps],
+        "warnings": list(found.warnings),
+    }
+
+
+def _tensor(found: HeatMap) -> dict[str, Any]:
+    return {
+        "name": found.canvas.name,
+        "size": found.canvas.size,
+        "heatmap": found.heat,
+        "maximum": np.float32(found.raw.max()),
+        "minimum": np.float32(found.raw.min()),
+    }

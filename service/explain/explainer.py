@@ -1,0 +1,167 @@
+"""Owns the use case of reasons: an example in, a heat map for each input out, by gradients or by occlusion."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.errors import MisfitError
+from service.explain import gradcam
+from service.explain.canvas import Canvas, canvas_of
+from service.explain.insight import Insights
+from service.explain.occlusion import Question, budget_of, is_fine, occluded
+from service.explain.target import Target, output_called, target_of
+from service.model.card import ModelCard
+from service.serving.examples import Example, Origin
+from service.serving.live_model import LiveModel
+from service.serving.preview import Preview, Previewer
+from service.serving.statistics import Account, Recorder, recorded
+
+Method = Literal["grad-cam", "occlusion"]
+_CUT_SHORT = "The time was too short for smaller patches; the heat map is coarser than it could be."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be explained: a class by label or index, an output and an input by name; None where it is left open.
+
+    Without `label` it is the predicted class, without `input` every input.
+    """
+
+    label: str | None = None
+    output: str | None = None
+    input: str | None = None
+    method: Method | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """How far each pixel of one input speaks for the class: `raw` (height, width) as measured, against it below 0."""
+
+    canvas: Canvas
+    raw: NDArray[np.float32]
+
+    @property
+    def heat(self) -> NDArray[np.float32]:
+        """Return what speaks for the class in 0..1, the most being 1; 0 where nothing does, or what does against it."""
+        return np.asarray(np.maximum(self.raw, 0) / (self.raw.max() if self.raw.max() > 0 else 1), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a model answers an example as it does; `passes` are the runs of the model that the heat maps took."""
+
+    card: ModelCard
+    origin: Origin
+    target: Target
+    method: Method
+    passes: int
+    maps: tuple[HeatMap, ...]
+    warnings: tuple[str, ...]
+
+    def map_of(self, name: str | None) -> HeatMap:
+        """Return the heat map of the input of that name, the first where None; raises MisfitError where it has none."""
+        found = next((one for one in self.maps if name in (None, one.canvas.name)), None)
+        if found is None:
+            raise MisfitError(f"There is no heat map of the input {name!r}.")
+        return found
+
+
+class Explainer:
+    """Explains answers of live models."""
+
+    def __init__(self, *, previewer: Previewer, insights: Insights, recorder: Recorder | None = None) -> None:
+        self._previewer = previewer
+        self._insights = insights
+        self._recorder = recorder
+
+    def explain(self, model: LiveModel, example: Example, asked: Asked, *, deadline: float) -> Explanation:
+        """Return where in an example a class shows; of a batch of numbers, in the first, with a warning.
+
+        `deadline` is a `time.monotonic()` value. Raises RequestError as a prediction would, MisfitError for a class, an
+        output or an input that is not there, or a method that the model does not allow; DeadlineExceededError.
+        """
+        account = Account(model.key, is_counted=False)
+        with recorded(self._recorder, account):
+            began = time.monotonic()
+            seen = self._previewer.preview(example, model)
+            account.timings.decode = time.monotonic() - began
+            run = _Run(model, self._insights, seen, asked, deadline)
+            found = run.explanation()
+            account.timings.infer = time.monotonic() - began - account.timings.decode
+            account.examples = 1
+        return found
+
+
+class _Run:
+    """One explanation on its way."""
+
+    def __init__(self, model: LiveModel, insights: Insights, seen: Preview, asked: Asked, deadline: float) -> None:
+        self._model = model
+        self._insights = insights
+        self._asked = asked
+        self._deadline = deadline
+        self._origin = seen.origin
+        self._inputs = {name: one.array[np.newaxis] for name, one in seen.inputs.items()}
+        self._canvases = _canvases(model.card, seen, asked.input)
+        self._warnings = [note for one in seen.inputs.values() for note in one.warnings]
+
+    def explanation(self) -> Explanation:
+        card = self._model.card
+        output = output_called(card, self._asked.output)
+        began = time.monotonic()
+        outputs, _ = self._model.run(self._inputs, deadline=self._deadline)
+        passes = budget_of(self._model, seconds=time.monotonic() - began) // len(self._canvases)
+        target = target_of(output, outputs[output.spec.name], self._asked.label)
+        if target.value is None:
+            raise MisfitError("The model's output for this class is not finite (NaN or infinity): it has no reasons.")
+        method = self._asked.method or self._best_method(passes)
+        spent, maps = self._by_gradients(target) if method == "grad-cam" else self._by_occlusion(target, passes)
+        if not any(one.raw.max() > 0 for one in maps):
+            self._warnings.append(f"Nothing in the picture speaks for {target.label!r} by this method.")
+        return Explanation(card, self._origin, target, method, spent, tuple(maps), tuple(dict.fromkeys(self._warnings)))
+
+    def _best_method(self, passes: int) -> Method:
+        """Return occlusion where there is time for a fine map, or no gradient: it has the better curves (ADR 0012)."""
+        insight = self._model.card.facts.insight
+        is_reached = all(any(one.name in cam.inputs for cam in insight.cams) for one in self._canvases)
+        has_time = all(is_fine(one.size, passes) for one in self._canvases)
+        return "occlusion" if has_time or insight.no_gradient or not is_reached else "grad-cam"
+
+    def _by_occlusion(self, target: Target, passes: int) -> tuple[int, list[HeatMap]]:
+        question = Question(self._model, self._inputs, target, self._deadline)
+        found = [occluded(question, one, passes=passes) for one in self._canvases]
+        if any(one.is_cut_short for one in found):
+            self._warnings.append(_CUT_SHORT)
+        maps = [HeatMap(canvas, one.heat) for canvas, one in zip(self._canvases, found, strict=True)]
+        return sum(one.passes for one in found), maps
+
+    def _by_gradients(self, target: Target) -> tuple[int, list[HeatMap]]:
+        insight = self._model.card.facts.insight
+        if insight.no_gradient:
+            raise MisfitError(f"{insight.no_gradient} Ask with method=occlusion, which needs no gradient.")
+        weights: Mapping[str, NDArray[Any]] = {target.output.spec.name: target.weights(1)}
+        cams = self._insights.gradients(self._model, self._inputs, weights, deadline=self._deadline)
+        found = [(canvas, gradcam.heat_of(cams, canvas)) for canvas in self._canvases]
+        maps = [HeatMap(canvas, heat) for canvas, heat in found if heat is not None]
+        left_out = [canvas.name for canvas, heat in found if heat is None]
+        if left_out:
+            self._leave_out(left_out, all_of_them=not maps)
+        return 1, maps
+
+    def _leave_out(self, names: Sequence[str], *, all_of_them: bool) -> None:
+        text = f"No maps are made of the input {', '.join(names)}, so Grad-CAM says nothing of it; ask with "
+        text += "method=occlusion."
+        if all_of_them:
+            raise MisfitError(text)
+        self._warnings.append(text)
+
+
+def _canvases(card: ModelCard, seen: Preview, name: str | None) -> list[Canvas]:
+    if name is not None:
+        seen.input(name)
+    wanted = [one for one in card.inputs if name in (None, one.spec.name)]
+    return [canvas_of(one, seen.inputs[one.spec.name]) for one in wanted]

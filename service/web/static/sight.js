@@ -1,0 +1,46 @@
+// Owns a picture with a rectangle over it: what a unit looks at.
+
+import { el } from "./dom.js";
+
+/** One input as the model sees it; every place that shows it is told of the region to light up. */
+export class Sight {
+  constructor(name, url, width, height) {
+    Object.assign(this, { name, url, width, height });
+    this.shown = new Set();
+  }
+
+  /** Return the picture, a pixel of the model's being a square, with room for the rectangle. */
+  draw(alt = `What the model sees at ${this.name}`) {
+    const region = el("span", { class: "region", hidden: true });
+    const image = el("img", { src: this.url, alt, class: this.width < 200 ? "pixels" : null });
+    const frame = el("span", { class: "frame" }, image, region);
+    frame.style.aspectRatio = `${this.width} / ${this.height}`;
+    frame.classList.toggle("tall", this.height > this.width);
+    this.shown.add(region);
+    return frame;
+  }
+
+  /** Light up `{ top, left, bottom, right }` wherever the picture is shown; nothing where it is null. */
+  light(box) {
+    for (const region of this.shown) {
+      if (!region.isConnected) this.shown.delete(region);
+      region.hidden = !box;
+      if (box) this.#place(region.style, box);
+    }
+  }
+
+  #place(style, { top, left, bottom, right }) {
+    style.left = `${(100 * left) / this.width}%`;
+    style.top = `${(100 * top) / this.height}%`;
+    style.width = `${(100 * (right - left)) / this.width}%`;
+    style.height = `${(100 * (bottom - top)) / this.height}%`;
+  }
+}
+
+/** Return the size of the picture at an address; raise where it is none that this browser can show. */
+export async function sizeOf(url) {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  return [image.naturalWidth, image.naturalHeight];
+}

@@ -9,6 +9,7 @@ from flask import Flask
 from service.access.keyring import Keyring
 from service.access.keys_file import SPARE
 from service.api import access, cloud, cors, errors, headers, health, huggingface, native
+from service.api.application import Application
 from service.api.default_model import DefaultModel
 from service.api.metrics import routes as metrics
 from service.api.observed import Observer
@@ -131,8 +132,7 @@ def create_app(settings: Settings) -> Flask:
     inferrer = Inferrer(limits=limits, max_examples=settings.max_examples, recorder=observer)
     previewer = Previewer(limits=limits, polarity=predictor.polarity)
     default = DefaultModel(runtime.registry, settings.default_model)
-    app = Flask("convoy", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app = Application("convoy", max_body=settings.max_body_bytes)
     app.config["MAX_FORM_PARTS"] = settings.max_images + 16
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_image_bytes
     app.url_map.strict_slashes = False

@@ -1,5 +1,6 @@
 """Owns the native answer to a prediction: its status, and what is said where nothing was answered."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response
@@ -9,7 +10,7 @@ from service.api.render import json_response, result_body
 from service.serving.examples import Result
 
 
-def predict_response(result: Result, query: dict[str, Any]) -> Response:
+def predict_response(result: Result, query: Mapping[str, Any]) -> Response:
     """Return the answer to a prediction; `query` is what PredictQuery loaded. Raises the error of an only example."""
     if not result.answered and len(result.predictions) == 1:
         error = result.predictions[0].error

@@ -84,7 +84,7 @@ class Application(Flask):
     def process_response(self, response: Response) -> Response:
         """Call the application's hooks after a request, the last registered first."""
         for after in reversed(self.after_request_funcs.get(None, ())):
-            response = after(response)  # type: ignore[assignment] # none is async
+            response = after(response)
         return response
 
     def do_teardown_request(self, exc: BaseException | None = None) -> None:
@@ -127,7 +127,7 @@ class _Context(RequestContext):
         self._pushed.append((_cv_app.set(AppContext(self.app)), _cv_request.set(self)))
         self.match_request()
 
-    def pop(self, exc: BaseException | None = None) -> None:  # type: ignore[override] # Flask has a sentinel
+    def pop(self, exc: BaseException | None = None) -> None:  # Flask has a sentinel
         """End it: the hooks at its end are called, and what it held is let go."""
         is_last = len(self._pushed) == 1
         try:

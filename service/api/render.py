@@ -16,7 +16,6 @@ from service.serving.held import Worker, holders
 from service.serving.live import LiveView, VersionState
 from service.serving.live_model import LiveModel
 
-
 _JSON = "application/json"
 
 

@@ -10,7 +10,7 @@ from struct import Struct
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL.Image import core  # type: ignore[attr-defined] # what PIL.ImageFile works with; it has no public name
 
 from service.image.decode import ImageLimits
 
@@ -56,7 +56,7 @@ def _packed(data: bytes) -> bytes | None:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the type and the place of the data of each chunk whose checksum is right, up to the first where it is not."""
+    """Yield the type and the place of the data of each chunk, up to the first whose checksum is wrong."""
     at, size = _FIRST, len(data)
     while at + _CHUNK.size + _CRC.size <= size:
         length, kind = _CHUNK.unpack_from(data, at)
@@ -68,9 +68,9 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _decoded(packed: bytes, mode: str, channels: int, size: tuple[int, int]) -> tuple[NDArray[np.uint8], str] | None:
-    # NOTE: `core` is what PIL.ImageFile works with, and Pillow is pinned; a test compares with what that makes.
-    image, box = Image.core.new(mode, size), (0, 0, *size)
-    decoder = Image.core.zip_decoder(mode, mode)
+    # NOTE: Pillow is pinned, and a test compares with what PIL.ImageFile makes.
+    image, box = core.new(mode, size), (0, 0, *size)
+    decoder = core.zip_decoder(mode, mode)
     decoder.setimage(image, box)
     try:
         consumed, error = decoder.decode(packed)
@@ -78,7 +78,7 @@ def _decoded(packed: bytes, mode: str, channels: int, size: tuple[int, int]) -> 
         decoder.cleanup()
     if consumed != _FINISHED or error < 0:
         return None
-    encoder = Image.core.raw_encoder(mode, mode, 0, 1)
+    encoder = core.raw_encoder(mode, mode, 0, 1)
     encoder.setimage(image, box)
     width, height = size
     _, _, pixels = encoder.encode(width * height * channels)

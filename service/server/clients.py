@@ -35,7 +35,7 @@ class ClientLoop(AcceptingWorker):
 
     def init_process(self) -> None:
         """Start the worker."""
-        self.cfg = FixedConfig(self.cfg)
+        self.cfg: Any = FixedConfig(self.cfg)
         self._tls = gunicorn_sock.ssl_context(self.cfg) if self.cfg.is_ssl else None
         self._buffer = memoryview(bytearray(_BUFFER))
         self._held = 0

@@ -19,6 +19,8 @@ _HEADER = Struct(">IIBBBBB")
 _CHUNK = Struct(">I4s")
 _CRC = Struct(">I")
 _FIRST = 8
+_SHORTEST = 57
+"""Bytes of the signature and three chunks, two of them empty."""
 _MODES = {0: ("L", 1), 2: ("RGB", 3), 6: ("RGBA", 4)}
 """Colour types without a palette: mode as Pillow names it, and channels (PNG specification, 11.2.2)."""
 _PASSED_OVER = frozenset((b"IHDR", b"pHYs", b"tIME", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"bKGD"))
@@ -31,7 +33,7 @@ def plain_png(data: bytes, *, limits: ImageLimits) -> tuple[NDArray[np.uint8], s
 
     Plain are 8 bits a sample, not interlaced, gray, RGB or RGBA, within `limits`.
     """
-    if not data.startswith(_BEGIN) or len(data) > limits.max_bytes:
+    if not data.startswith(_BEGIN) or not _SHORTEST <= len(data) <= limits.max_bytes:
         return None
     width, height, depth, colour, *others = _HEADER.unpack_from(data, len(_BEGIN))
     kind = _MODES.get(colour)

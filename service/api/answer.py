@@ -6,8 +6,11 @@ from typing import Any
 from flask import Response
 
 from service.api.errors import problem_response
+from service.api.layer_texts import LayerTexts
 from service.api.render import json_response, result_body
 from service.serving.examples import Result
+
+_LAYERS = LayerTexts()
 
 
 def predict_response(result: Result, query: Mapping[str, Any]) -> Response:
@@ -16,7 +19,9 @@ def predict_response(result: Result, query: Mapping[str, Any]) -> Response:
         error = result.predictions[0].error
         assert error is not None
         raise error
-    body = result_body(result, layers=query["layers"], probabilities=query["probabilities"])
+    body = result_body(result, layers="none", probabilities=query["probabilities"])
+    if (layers := query["layers"]) != "none":
+        body["layers"] = _LAYERS.of(result.card, full=layers == "full", batch=result.answered)
     if not result.answered:
         return problem_response(_none_answered(body))
     return json_response(body)

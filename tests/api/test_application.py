@@ -31,8 +31,7 @@ ASKED: list[tuple[str, str, dict[str, Any]]] = [
 
 
 def furnished(app: Flask) -> Flask:
-    """Give an application routes, hooks and handlers."""
-    pages = Blueprint("pages", __name__)
+    """Give an application hooks, routes and a handler of errors."""
     log: list[str] = []
     app.extensions["log"] = log
 
@@ -54,6 +53,17 @@ def furnished(app: Flask) -> Flask:
     @app.teardown_request
     def end(error: BaseException | None) -> None:
         log.append(f"{request.path} {type(error).__name__} {g.get('notes')}")
+
+    @app.errorhandler(ValueError)
+    def on_error(error: ValueError) -> tuple[str, int]:
+        return str(error), 500
+
+    app.register_blueprint(pages())
+    return app
+
+
+def pages() -> Blueprint:
+    pages = Blueprint("pages", __name__)
 
     @pages.route("/items/<int:number>", methods=["GET", "POST"])
     def item(number: int) -> Response:
@@ -84,12 +94,7 @@ def furnished(app: Flask) -> Flask:
     def link() -> str:
         return url_for("pages.item", number=3)
 
-    @app.errorhandler(ValueError)
-    def on_error(error: ValueError) -> tuple[str, int]:
-        return str(error), 500
-
-    app.register_blueprint(pages)
-    return app
+    return pages
 
 
 @pytest.fixture(scope="module")

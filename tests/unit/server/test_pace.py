@@ -65,9 +65,9 @@ def test_one_slow_answer_takes_its_address_off_the_loop_for_longer_than_it_took_
 def test_an_error_is_timed_as_well(known: Pace) -> None:
     def slow() -> None:
         time.sleep(2 * pace.QUICK_SECONDS)
-        raise ValueError
+        raise ValueError("broken")
 
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="broken"):
         known.timed(request_to(), slow)
 
     assert not known.is_quick(request_to())

@@ -22,6 +22,7 @@ from service.api import (
     native,
     units,
 )
+from service.api.application import Application
 from service.api.default_model import DefaultModel
 from service.api.metrics import routes as metrics
 from service.api.observed import Observer
@@ -164,8 +165,7 @@ def create_app(settings: Settings) -> Flask:
     activator = Activator(previewer=previewer, insights=insights, recorder=observer)
     explainer = Explainer(previewer=previewer, insights=insights, recorder=observer)
     default = DefaultModel(runtime.registry, settings.default_model)
-    app = Flask("convoy", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app = Application("convoy", max_body=settings.max_body_bytes)
     app.config["MAX_FORM_PARTS"] = settings.max_images + 16
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_image_bytes
     app.url_map.strict_slashes = False

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -91,10 +92,20 @@ class _Printed(io.TextIOBase):
 class TextFormatter(logging.Formatter):
     """One line a record; a traceback follows it, each line indented, so that none of them looks like a record."""
 
+    _second: tuple[int, str] = (0, "")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's
+        """Return the time of a record as `logging` writes it; the second of many a line is the one before's."""
+        second, text = self._second
+        if second != (now := int(record.created)):
+            text = time.strftime(self.default_time_format, time.localtime(now))
+            self._second = (now, text)
+        return f"{text},{int(record.msecs):03d}"
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
         """Return the record's line, with what is noted of a request behind it."""
         noted: dict[str, Any] = getattr(record, "noted", {})
-        record.message += "".join(f" {name}={value}" for name, value in noted.items())
+        record.message += "".join([f" {name}={value}" for name, value in noted.items()])
         return one_line(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's

@@ -1,7 +1,6 @@
 """Owns reading request bodies: raw image, `.npy`, multipart, JSON; whatever the Content-Type says, the bytes decide."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,6 +29,7 @@ ACCEPTED = (
     'JSON {"image": …} or {"images": […]}, or a .npy array.'
 )
 _MOST_MEMBERS = 16
+_IMAGE = "image/"
 
 
 def read_examples(request: Request, *, inputs: Sequence[str], room: Room) -> list[Example]:
@@ -37,8 +37,11 @@ def read_examples(request: Request, *, inputs: Sequence[str], room: Room) -> lis
 
     Raises MalformedBodyError, UndecodableImageError, UnsupportedBodyError, MisfitError or TooLargeError.
     """
-    with _reading(request):
+    _check_encoding(request)
+    try:
         examples = _examples(request, inputs, room)
+    except OSError as error:
+        raise _broken_off(error) from error
     room.check_images(len(examples))
     return examples
 
@@ -50,33 +53,38 @@ def read_json(request: Request) -> Any:
     """
     if request.mimetype == "multipart/form-data":
         return None
-    with _reading(request):
+    _check_encoding(request)
+    try:
         body = request.get_data()
+    except OSError as error:
+        raise _broken_off(error) from error
     if sniff(body) or is_npy(body):
         return None
     is_json = request.mimetype.endswith("json") or body.lstrip()[:1] in (b"{", b"[")
     return parsed_json(body) if is_json and body else None
 
 
-@contextmanager
-def _reading(request: Request) -> Iterator[None]:
-    if request.content_encoding and request.content_encoding.lower() != "identity":
-        raise UnsupportedBodyError(f"Content-Encoding {request.content_encoding} is not taken; send the body as it is.")
-    try:
-        yield
-    except (BlockingIOError, TimeoutError):
-        raise
-    except OSError as error:
-        raise MalformedBodyError("The body broke off or its chunks are malformed; send it whole.") from error
+def _check_encoding(request: Request) -> None:
+    encoding = request.environ.get("HTTP_CONTENT_ENCODING", "")
+    if encoding and encoding.lower() != "identity":
+        raise UnsupportedBodyError(f"Content-Encoding {encoding} is not taken; send the body as it is.")
+
+
+def _broken_off(error: OSError) -> Exception:
+    """Return the error of a body that could not be read; one that did not come in time keeps its own."""
+    if isinstance(error, BlockingIOError | TimeoutError):
+        return error
+    return MalformedBodyError("The body broke off or its chunks are malformed; send it whole.")
 
 
 def _examples(request: Request, inputs: Sequence[str], room: Room) -> list[Example]:
-    is_form = request.mimetype == "multipart/form-data" and "boundary" in request.mimetype_params
+    is_image = (request.environ.get("CONTENT_TYPE") or "").startswith(_IMAGE)  # which is not worth parsing
+    is_form = not is_image and request.mimetype == "multipart/form-data" and "boundary" in request.mimetype_params
     return _multipart(request, inputs) if is_form else _single(request, inputs, room)
 
 
 def _single(request: Request, inputs: Sequence[str], room: Room) -> list[Example]:
-    body = request.get_data(cache=False)
+    body = _whole(request)
     if not body:
         raise MalformedBodyError(f"The body is empty. {ACCEPTED}")
     if sniff(body):
@@ -86,6 +94,18 @@ def _single(request: Request, inputs: Sequence[str], room: Room) -> list[Example
     if request.mimetype.endswith("json") or body.lstrip()[:1] in (b"{", b"["):
         return _from_json(body, inputs, room)
     raise _refusal(request.mimetype)
+
+
+def _whole(request: Request) -> bytes:
+    """Return the body; where the server has it all already, without the streams that Werkzeug would put around it."""
+    environ = request.environ
+    stated, limit = environ.get("CONTENT_LENGTH") or "", request.max_content_length
+    if not environ.get("wsgi.input_terminated") or not stated.isdecimal() or limit is None or int(stated) > limit:
+        return request.get_data(cache=False)
+    body: bytes = environ["wsgi.input"].read(int(stated))
+    if len(body) < int(stated):
+        raise MalformedBodyError("The body broke off; send it whole.")
+    return body
 
 
 def _refusal(mimetype: str) -> RequestError:

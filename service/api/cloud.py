@@ -13,6 +13,7 @@ from service.api.deadline import deadline_of
 from service.api.default_model import DefaultModel
 from service.api.errors import ErrorForm, error_object
 from service.api.instances import is_rows, predicted
+from service.api.read_query import Query
 from service.api.render import json_response
 from service.api.room import Room
 from service.api.schemas import PredictQuery
@@ -21,7 +22,7 @@ from service.serving.inference import Inferrer
 from service.serving.predictor import Predictor
 from service.settings import Settings
 
-_PREDICT_QUERY = PredictQuery()
+_PREDICT_QUERY = Query(PredictQuery())
 
 PING, INVOCATIONS = "/ping", "/invocations"
 _TAKEN = ("/api/", "/hf/", "/page/", "/v1/models/", "/v2/")
@@ -86,7 +87,7 @@ class _Views:
 
     def invocations(self) -> Response:
         deadline = deadline_of(request, limit=self._settings.request_timeout)
-        query = _PREDICT_QUERY.load(request.args.to_dict())
+        query = _PREDICT_QUERY.of(request)
         model = self._default.get()
         data = read_json(request)
         if is_rows(data):

@@ -8,6 +8,7 @@ from service.errors import MalformedBodyError
 from service.serving.admission import deadline_in
 
 HEADER = "X-Request-Timeout"
+_IN_ENVIRON = "HTTP_X_REQUEST_TIMEOUT"
 
 
 def deadline_of(request: Request, *, limit: float) -> float:
@@ -16,7 +17,7 @@ def deadline_of(request: Request, *, limit: float) -> float:
     `limit` is the server's own in seconds; the header `X-Request-Timeout: SECONDS` may ask for less. Raises
     MalformedBodyError for a header that is no such number, DeadlineExceededError where the time is over already.
     """
-    given = request.headers.get(HEADER)
+    given = request.environ.get(_IN_ENVIRON)
     return deadline_in(limit if given is None else min(limit, _seconds(given)))
 
 

@@ -1,11 +1,12 @@
 """Owns Convoy's own dialect: `/api/models/…`."""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Request, Response, request
 
 from service.api.answer import predict_response
 from service.api.bodies import read_examples
 from service.api.deadline import deadline_of
 from service.api.preview import account, one_input, wants_account
+from service.api.read_query import Query
 from service.api.render import card_body, json_response, layers_body, model_list, state_body
 from service.api.room import Room
 from service.api.schemas import PredictQuery, PreviewQuery
@@ -18,9 +19,8 @@ from service.serving.preview import Previewer
 from service.serving.registry import Registry
 from service.settings import Settings
 
-_PREVIEW_QUERY = PreviewQuery()
-
-_PREDICT_QUERY = PredictQuery()
+_PREVIEW_QUERY = Query(PreviewQuery())
+_PREDICT_QUERY = Query(PredictQuery())
 
 
 def blueprint(registry: Registry, predictor: Predictor, previewer: Previewer, settings: Settings) -> Blueprint:
@@ -68,18 +68,19 @@ class _Views:
         return Response(card.facts.summary + "\n", mimetype="text/plain")
 
     def predict(self, name: str, version: str = "latest") -> Response:
-        deadline = deadline_of(request, limit=self._settings.request_timeout)
-        query = _PREDICT_QUERY.load(request.args.to_dict())
+        sent: Request = request._get_current_object()  # type: ignore[attr-defined] # the proxy asks for it each time
+        deadline = deadline_of(sent, limit=self._settings.request_timeout)
+        query = _PREDICT_QUERY.of(sent)
         model = self._registry.get(name, wanted_version(version))
-        examples = self._examples(model.card)
+        examples = self._examples(model.card, sent)
         result = self._predictor.predict(model, examples, top_k=query["top_k"], deadline=deadline)
         return predict_response(result, query)
 
     def preview(self, name: str, version: str = "latest") -> Response:
         deadline = deadline_of(request, limit=self._settings.request_timeout)
-        query = _PREVIEW_QUERY.load(request.args.to_dict())
+        query = _PREVIEW_QUERY.of(request)
         model = self._registry.get(name, wanted_version(version))
-        examples = self._examples(model.card)
+        examples = self._examples(model.card, request)
         if wants_account(request):
             return account(model.card, (self._previewer.tried(one, model, deadline=deadline) for one in examples))
         if len(examples) > 1:
@@ -88,9 +89,8 @@ class _Views:
             )
         return one_input(request, self._previewer.preview(examples[0], model), name=query["input"])
 
-    def _examples(self, card: ModelCard) -> list[Example]:
-        inputs = [one.spec.name for one in card.inputs]
-        return read_examples(request, inputs=inputs, room=self._room)
+    def _examples(self, card: ModelCard, sent: Request) -> list[Example]:
+        return read_examples(sent, inputs=[one.spec.name for one in card.inputs], room=self._room)
 
     def _not_live(self, name: str, version: Version) -> Response:
         view = self._registry.view

@@ -1,11 +1,12 @@
 """Owns watching each request from its begin to its end: its id and trace, its times, its count, its log line."""
 
+import os
 import re
 import time
-import uuid
 
 from flask import Flask, Response, g, request
 
+from service.api.headers import put
 from service.api.log import log_request
 from service.api.trace import trace_of
 from service.metrics.metrics import UNMATCHED, Metrics
@@ -36,41 +37,56 @@ class Observer:
         app.teardown_request(self._end)
 
     def _begin(self) -> None:
-        g.began = time.monotonic()
+        began = time.monotonic()
         self._metrics.began()
-        given = request.headers.get("X-Request-ID", "")
-        g.request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex
-        g.trace = trace_of(request.headers.getlist("traceparent"), request.headers.getlist("tracestate"))
+        environ = request.environ
+        given = environ.get("HTTP_X_REQUEST_ID")
+        noted = g._get_current_object()
+        noted.began = began
+        noted.request_id = given if given and _ID.fullmatch(given) else os.urandom(16).hex()
+        noted.trace = trace_of(_given(environ, "HTTP_TRACEPARENT"), _given(environ, "HTTP_TRACESTATE"))
 
     def _finish(self, response: Response) -> Response:
         """Note the status, and give the answer its headers. Registered first, this is called last."""
-        g.status = response.status_code
-        response.headers["X-Request-ID"] = g.request_id
-        response.headers["traceparent"] = g.trace.parent
-        if g.trace.state:
-            response.headers["tracestate"] = g.trace.state
-        account: Account | None = g.get("account")
+        noted = g._get_current_object()
+        noted.status = response.status_code
+        trace = noted.trace
+        pairs = [("X-Request-ID", noted.request_id), ("traceparent", trace.parent)]
+        if trace.state:
+            pairs.append(("tracestate", trace.state))
+        account: Account | None = noted.get("account")
         if account is not None and account.examples:
-            g.render_seconds = time.monotonic() - account.ended
+            noted.render_seconds = time.monotonic() - account.ended
             if account.is_counted:
-                self._statistics.rendered(account.key, g.render_seconds)
-            response.headers["Server-Timing"] = _server_timing(account, g.render_seconds)
+                self._statistics.rendered(account.key, noted.render_seconds)
+            pairs.append(("Server-Timing", _server_timing(account, noted.render_seconds)))
+        put(response, pairs)
         return response
 
     def _end(self, error: BaseException | None) -> None:
         """Count the request, whatever became of it, before anything of its answer is sent."""
-        if "began" not in g:
+        noted = g._get_current_object()
+        if "began" not in noted:
             return
-        arrived = arrived_at.get() or g.began
-        seconds, waited = time.monotonic() - arrived, g.began - arrived
-        route = request.url_rule.rule if request.url_rule else UNMATCHED
-        status = g.get("status", _BROKEN)
+        arrived = arrived_at.get() or noted.began
+        seconds, waited = time.monotonic() - arrived, noted.began - arrived
+        rule = request.url_rule
+        route = rule.rule if rule else UNMATCHED
+        status = noted.get("status", _BROKEN)
         self._metrics.ended()
         self._metrics.http(request.method, route, status, seconds, waited=waited)
-        log_request(route, status, seconds)
+        log_request(noted, route=route, status=status, seconds=seconds)
+
+
+def _given(environ: dict[str, str], name: str) -> tuple[str, ...]:
+    """Return a header as the server gives it: its values in one, none where it was not sent."""
+    value = environ.get(name)
+    return () if value is None else (value,)
 
 
 def _server_timing(account: Account, render: float) -> str:
     timings = account.timings
-    stages = {"queue": timings.wait, "decode": timings.decode, "infer": timings.infer, "render": render}
-    return ", ".join(f"{name};dur={seconds * 1000:.3f}" for name, seconds in stages.items())
+    return (
+        f"queue;dur={timings.wait * 1000:.3f}, decode;dur={timings.decode * 1000:.3f}, "
+        f"infer;dur={timings.infer * 1000:.3f}, render;dur={render * 1000:.3f}"
+    )

@@ -6,6 +6,7 @@ import numpy as np
 import orjson
 from flask import Response
 
+from service.api.application import ReadyResponse
 from service.api.errors import problem
 from service.model.card import ModelCard
 from service.model.head import Answer, PlainNumbers, Ranked
@@ -15,11 +16,13 @@ from service.serving.held import Worker, holders
 from service.serving.live import LiveView, VersionState
 from service.serving.live_model import LiveModel
 
+_JSON = "application/json"
+
 
 def json_response(body: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return `body` as JSON; NumPy float32 arrays and numbers keep their shortest form."""
     data = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
-    return Response(data, status=status, mimetype="application/json", headers=headers)
+    return ReadyResponse(data, status=status, content_type=_JSON, headers=headers)
 
 
 def result_body(result: Result, *, layers: str, probabilities: bool) -> dict[str, Any]:

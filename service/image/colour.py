@@ -55,6 +55,11 @@ def upright_pixels(pixels: NDArray[np.uint8], orientation: int | None) -> NDArra
     return np.ascontiguousarray(turned[::down, ::across])
 
 
+def mode_of(color: Color) -> str:
+    """Return the mode, as Pillow names it, of an image that `to_colour` leaves as it is."""
+    return _MODES[color]
+
+
 def to_colour(image: Image.Image, color: Color) -> Image.Image:
     """Return an 8-bit image of mode L, RGB or RGBA; `bgr` comes as RGB and is turned round with the array.
 

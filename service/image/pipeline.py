@@ -11,10 +11,11 @@ from PIL import Image
 
 from service.errors import MisfitError, RequestError, UndecodableImageError
 from service.image import cv_resize, tf_resize
-from service.image.colour import orientation_of, to_colour, upright, upright_pixels
+from service.image.colour import mode_of, orientation_of, to_colour, upright, upright_pixels
 from service.image.cv_decode import decode_as_opencv
 from service.image.decode import ImageLimits, OpenedImage, open_image, refusing
 from service.image.fit import Resizing, fit
+from service.image.plain_png import plain_png
 from service.image.resize import resize
 from service.image.scale import scale
 from service.image.tf_decode import decode_as_tensorflow
@@ -66,10 +67,26 @@ def decode_picture(data: bytes, *, recipe: Recipe, limits: ImageLimits) -> Decod
 
     Nothing else of the recipe counts here. Raises UndecodableImageError or TooLargeError.
     """
+    library = library_of(recipe.recipe)
+    plain = plain_png(data, limits=limits) if library == "pillow" else None
+    if plain is not None:
+        return _plain(*plain, recipe.color)
     opened = open_image(data, limits=limits)
     with refusing(opened.format, limits):
-        pixels, orientation = _DECODERS[library_of(recipe.recipe)](opened, recipe)
+        pixels, orientation = _DECODERS[library](opened, recipe)
     return DecodedPicture(pixels, opened.format, opened.mode, opened.header.size[::-1], orientation)
+
+
+def _plain(pixels: NDArray[np.uint8], mode: str, color: Color) -> DecodedPicture:
+    """Return a plain PNG, its pixels (height, width, channels), in the colours of a recipe."""
+    size = pixels.shape[:2]
+    if mode == mode_of(color):
+        return DecodedPicture(pixels, "PNG", mode, size)
+    return DecodedPicture(_in_color(_to_image(pixels), "PNG", color), "PNG", mode, size)
+
+
+def _to_image(pixels: NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
 def fit_pixels(decoded: DecodedPicture, *, recipe: Recipe, layout: ImageLayout) -> NDArray[Any]:
@@ -98,6 +115,9 @@ def _fitted(pixels: Image.Image | NDArray[np.uint8], recipe: Recipe, size: Size)
         array = np.asarray(resize(pixels, size, recipe))
         return array if array.ndim == 3 else array[..., np.newaxis]
     target = (size[0] or pixels.shape[0], size[1] or pixels.shape[1])
+    if library_of(recipe.recipe) == "pillow":
+        fits = pixels.shape[:2] == target and recipe.shortest_edge is None
+        return pixels if fits else _fitted(_to_image(pixels), recipe, size)
     return fit(pixels, target, how=recipe.fit, resize=_RESIZERS[library_of(recipe.recipe)](recipe))
 
 

@@ -16,6 +16,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER
 from service.server.accepting import LONGEST_TURN, AcceptingWorker
 from service.server.answers import Answer, Answers
 from service.server.connection import Connection
+from service.server.fixed_config import FixedConfig
 from service.server.watch import Watch, reads
 from service.settings import Settings
 
@@ -34,6 +35,7 @@ class ClientLoop(AcceptingWorker):
 
     def init_process(self) -> None:
         """Start the worker."""
+        self.cfg: Any = FixedConfig(self.cfg)
         self._tls = gunicorn_sock.ssl_context(self.cfg) if self.cfg.is_ssl else None
         self._buffer = memoryview(bytearray(_BUFFER))
         self._held = 0

@@ -16,8 +16,11 @@ class Crew:
 
     def __init__(self, size: int, name: str) -> None:
         self._jobs: SimpleQueue[_Job] = SimpleQueue()
+        self._counting = threading.Lock()
         self._pace = 0.0
         self._last_end: float | None = None
+        self._given = 0
+        self._done = 0
         self._threads = [threading.Thread(target=self._run, name=f"{name}-{n}", daemon=True) for n in range(size)]
         for thread in self._threads:
             thread.start()
@@ -28,12 +31,18 @@ class Crew:
         return self._jobs.qsize()
 
     @property
+    def is_idle(self) -> bool:
+        """Return whether no job waits or is at work; to be asked by whoever gives the jobs."""
+        return self._given == self._done
+
+    @property
     def expected_wait(self) -> float:
         """Return the seconds that a job given now may wait, at the pace at which those before it were done."""
         return self._pace * self._jobs.qsize()
 
     def submit(self, job: Callable[[Any], object], what: Any) -> None:
         """Have `job(what)` run; it must not raise."""
+        self._given += 1
         self._jobs.put((job, what))
 
     def shutdown(self, *, wait: bool = True) -> None:
@@ -48,6 +57,8 @@ class Crew:
             work, what = job
             work(what)
             del job, work, what  # nothing of it is kept while the thread waits
+            with self._counting:
+                self._done += 1
             self._note_end()
 
     def _note_end(self) -> None:

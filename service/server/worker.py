@@ -20,6 +20,7 @@ from service.server.clients import ClientLoop
 from service.server.connection import Connection
 from service.server.crew import Crew
 from service.server.framing import Refusal
+from service.server.pace import Pace
 from service.server.share import Loads
 from service.serving.admission import arrived_at, client_gone
 from service.settings import Settings
@@ -32,6 +33,8 @@ _PATIENCE = 0.5
 _CLOSED_BY_CLIENT = 499  # nginx's number
 _ANY_ORIGIN = "*"
 _TELL_SECONDS = 1.0
+_AT_A_TURN = 32
+"""Requests that the loop answers itself between two looks at what has come."""
 _MALFORMED = {
     "ExpectationFailed": (417, "Expectation Failed"),
     "ForbiddenProxyRequest": (403, "Forbidden"),
@@ -53,6 +56,8 @@ class QueueWorker(ClientLoop):
         self._control_pattern = _control_pattern(self.settings.health_route)
         self._own_answers: Counter[tuple[int, str]] = Counter()
         self._told = 0.0
+        self._pace = Pace()
+        self._loop_room = 0
         super().init_process()
 
     def get_thread_pool(self) -> Crew:
@@ -94,9 +99,24 @@ class QueueWorker(ClientLoop):
             self.answer(conn, self.answers.refusal(conn.incoming.refusal))
         elif self._is_busy(crew):
             self.answer(conn, self.answers.busy)
+        elif crew is self.tpool and self._is_for_loop(conn):
+            self.lend(conn)
+            self._work(conn)
         else:
             self.lend(conn)
             crew.submit(self._work, conn)
+
+    def _is_for_loop(self, conn: Connection) -> bool:
+        """Return whether the loop answers a request itself: a quick one, a few at a turn, while no thread works."""
+        if self._loop_room <= 0 or not self.tpool.is_idle or not self._pace.is_quick(conn.incoming):
+            return False
+        self._loop_room -= 1
+        return True
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait for events; so many requests may be answered at each turn before somebody else waits too long."""
+        self._loop_room = _AT_A_TURN
+        super().wait_for_and_dispatch_events(timeout)
 
     def is_full(self, conn: Connection) -> bool:
         """Return whether the request would be refused if it were whole."""
@@ -113,8 +133,8 @@ class QueueWorker(ClientLoop):
         return crew
 
     def _work(self, conn: Connection) -> None:
-        """Answer a request, in a thread, and have the loop go on with the connection where that takes more."""
-        conn.is_kept = self.handle(conn)
+        """Answer a request, and have the loop go on with the connection where that takes more."""
+        conn.is_kept = self._pace.timed(conn.incoming, lambda: self.handle(conn))
         conn.sock.flush()
         if not (conn.is_kept and conn.sock.is_empty and not conn.sock.is_broken and conn.incoming.is_all):
             self.method_queue.defer(self.finish, conn)

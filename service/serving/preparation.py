@@ -54,7 +54,8 @@ def prepare(example: Example, card: ModelCard, *, limits: ImageLimits) -> Prepar
         else:
             arrays[one.spec.name] = numbers_to_batch(part.array, one.spec, one.layout)
             warnings.append(range_warning(arrays[one.spec.name], one.recipe))
-    check_counts({name: len(array) for name, array in arrays.items()})
+    if len(arrays) > 1:
+        check_counts({name: len(array) for name, array in arrays.items()})
     return Prepared(origin, arrays, tuple(dict.fromkeys(filter(None, warnings))))
 
 
@@ -73,6 +74,8 @@ def filename_of(example: Example) -> str | None:
 
 def check_names(example: Example, card: ModelCard) -> None:
     """Raise MisfitError unless the example feeds every input and names no other."""
+    if len(example.parts) == 1 and ANY_INPUT in example.parts:
+        return
     known = [one.spec.name for one in card.inputs]
     unknown = [name for name in example.parts if name not in (ANY_INPUT, *known)]
     if unknown:

@@ -2,8 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -84,17 +83,24 @@ class Recorder(Protocol):
         """Take note of a request that was answered or has failed."""
 
 
-@contextmanager
-def recorded(recorder: Recorder | None, account: Account) -> Iterator[None]:
+class recorded:  # noqa: N801 - used as a function: one made by contextlib takes four times as long
     """Time the request that the block answers, and tell `recorder` of it; what goes wrong there is logged alone."""
-    began = time.monotonic()
-    try:
-        yield
-    finally:
+
+    __slots__ = ("_account", "_began", "_recorder")
+
+    def __init__(self, recorder: Recorder | None, account: Account) -> None:
+        self._recorder = recorder
+        self._account = account
+
+    def __enter__(self) -> None:
+        self._began = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        account = self._account
         account.ended = time.monotonic()
-        account.seconds = account.ended - began
-        if recorder is not None:
-            _tell(recorder, account)
+        account.seconds = account.ended - self._began
+        if self._recorder is not None:
+            _tell(self._recorder, account)
 
 
 def _tell(recorder: Recorder, account: Account) -> None:

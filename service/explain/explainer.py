@@ -145,7 +145,7 @@ class _Run:
             raise MisfitError(f"{insight.no_gradient} Ask with method=occlusion, which needs no gradient.")
         weights: Mapping[str, NDArray[Any]] = {target.output.spec.name: target.weights(1)}
         cams = self._insights.gradients(self._model, self._inputs, weights, deadline=self._deadline)
-        found = [(canvas, gradcam.heat_of(cams, canvas)) for canvas in self._canvases]
+        found = [(canvas, gradcam.heat_of(cams, canvas, self._model.card)) for canvas in self._canvases]
         maps = [HeatMap(canvas, heat) for canvas, heat in found if heat is not None]
         left_out = [canvas.name for canvas, heat in found if heat is None]
         if left_out:

@@ -10,20 +10,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from service.explain.canvas import Canvas
 from service.explain.insight import CamMaps
+from service.explain.spread import spread_of
+from service.model.card import ModelCard
 
 Plane = NDArray[np.float32]
 
 
-def heat_of(maps: Sequence[CamMaps], canvas: Canvas) -> Plane | None:
+def heat_of(maps: Sequence[CamMaps], canvas: Canvas, card: ModelCard) -> Plane | None:
     """Return how far each pixel of one input speaks for the class, shape (height, width); None where no map is of it.
 
     `maps` are those of one example. Where several places turn maps of this input into a vector, their heat adds up.
     """
-    found = [_enlarged(_weighted(one), canvas.size) for one in maps if canvas.name in one.tap.inputs]
+    found = [_laid_over(one, canvas, card) for one in maps if canvas.name in one.tap.inputs]
     return np.sum(found, axis=0, dtype=np.float32) if found else None
 
 
@@ -31,7 +32,7 @@ def _weighted(one: CamMaps) -> NDArray[Any]:
     return np.asarray((one.maps[0].astype(np.float64) * one.gradients[0]).sum(axis=-1))
 
 
-def _enlarged(heat: NDArray[Any], size: tuple[int, int]) -> Plane:
-    """Return a small plane at `size` (height, width), bilinearly: a cell's value is that of the cell's middle."""
-    image = Image.fromarray(np.ascontiguousarray(heat, np.float32))
-    return np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR))
+def _laid_over(one: CamMaps, canvas: Canvas, card: ModelCard) -> Plane:
+    heat = _weighted(one)
+    down, across = spread_of(card, one.tap, canvas.name, cells=(heat.shape[0], heat.shape[1]), size=canvas.size)
+    return np.asarray(down @ heat @ across.T, np.float32)

@@ -45,8 +45,10 @@ def test_the_default_is_occlusion_for_small_models_and_says_what_it_took(mnist_s
     assert 200 <= body["passes"] <= 1000
 
 
-def test_the_heat_of_a_digit_lies_on_the_digit(mnist_server: Server, seven: bytes) -> None:
-    (tensor,) = explained(mnist_server, "mnist", seven)["tensors"]
+@pytest.mark.parametrize("method", ["occlusion", "grad-cam"])
+@pytest.mark.parametrize("name", ["mnist", "mnist-gap"])
+def test_the_heat_of_a_digit_lies_on_the_digit(mnist_server: Server, seven: bytes, name: str, method: str) -> None:
+    (tensor,) = explained(mnist_server, name, seven, method=method)["tensors"]
     heat = np.array(tensor["heatmap"])
     with Image.open(io.BytesIO(seven)) as image:
         strokes = np.asarray(image.convert("L").resize((28, 28))) > 100

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 DEADLINE = 120.0
@@ -104,6 +105,11 @@ class Server:
             what=f"{name} version {version} {state}",
         )
 
+    def ended(self) -> int:
+        """Wait for the end of a server that was told to stop; return its exit status."""
+        assert self._process is not None
+        return self._process.wait(40)
+
     def stop(self) -> int:
         if self._process is None:
             return 0
@@ -116,6 +122,22 @@ class Server:
                 self._process.wait()
         self._out.close()
         return self._process.returncode
+
+
+class Remote(Server):
+    """A server that somebody else started; a test that wants its processes or its log skips."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(Path(), log=Path(), settings={})
+        self.url = url
+
+    @property
+    def log(self) -> str:
+        pytest.skip("needs the server's log")
+
+    @property
+    def pid(self) -> int:
+        pytest.skip("needs the server's processes")
 
 
 @contextmanager

@@ -14,8 +14,11 @@ class DefaultModel:
 
     def get(self) -> LiveModel:
         """Return the model; raises UnknownModelError where it is not clear which, and what the registry raises."""
-        self._registry.refresh(wait=False)
-        return self._registry.get(self._chosen())
+        try:
+            return self._registry.get(self._chosen())
+        except UnknownModelError:  # by what was known a moment ago; a prediction does not look at the disk for each
+            self._registry.refresh(wait=False)
+            return self._registry.get(self._chosen())
 
     def why_not_live(self) -> ConvoyError | None:
         """Return why the model cannot answer now, or None where it can; never waits for one to load."""

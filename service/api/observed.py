@@ -10,11 +10,11 @@ from service.api.headers import put
 from service.api.log import log_request
 from service.api.trace import trace_of
 from service.metrics.metrics import UNMATCHED, Metrics
-from service.serving.admission import arrived_at
+from service.serving.admission import arrived_at, was_predicted
 from service.serving.statistics import Account, Statistics
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_BROKEN = 500
+_ANSWERED, _BROKEN = 200, 500
 
 
 class Observer:
@@ -75,6 +75,8 @@ class Observer:
         status = noted.get("status", _BROKEN)
         self._metrics.ended()
         self._metrics.http(request.method, route, status, seconds, waited=waited)
+        account: Account | None = noted.get("account")
+        was_predicted.set(status == _ANSWERED and account is not None and account.is_counted)
         log_request(noted, route=route, status=status, seconds=seconds)
 
 

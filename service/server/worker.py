@@ -1,7 +1,8 @@
 """Owns Convoy's kind of gunicorn worker: its loop waits for clients, its threads only work.
 
 A request is given to a thread when it has come whole, and a response is sent as the client takes it: slow, stalled and
-idle connections cost no thread. A bounded number of requests wait; more are refused at once.
+idle connections cost no thread. A bounded number of requests wait; more are refused at once. Predictions that take a
+millisecond or so are answered by the loop itself (ADR 0015).
 """
 
 import logging
@@ -22,7 +23,7 @@ from service.server.crew import Crew
 from service.server.framing import Refusal
 from service.server.pace import Pace
 from service.server.share import Loads
-from service.serving.admission import arrived_at, client_gone
+from service.serving.admission import arrived_at, client_gone, was_predicted
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -134,7 +135,9 @@ class QueueWorker(ClientLoop):
 
     def _work(self, conn: Connection) -> None:
         """Answer a request, and have the loop go on with the connection where that takes more."""
-        conn.is_kept = self._pace.timed(conn.incoming, lambda: self.handle(conn))
+        began = time.monotonic()
+        conn.is_kept = self.handle(conn)
+        self._pace.note(conn.incoming, time.monotonic() - began, is_prediction=was_predicted.get())
         conn.sock.flush()
         if not (conn.is_kept and conn.sock.is_empty and not conn.sock.is_broken and conn.incoming.is_all):
             self.method_queue.defer(self.finish, conn)
@@ -162,6 +165,7 @@ class QueueWorker(ClientLoop):
     def handle_request(self, req: Any, conn: Connection) -> Any:
         """Run the application; it reads from `arrived_at` how long the request has waited."""
         arrived_at.set(conn.arrived)
+        was_predicted.set(False)
         client_gone.set(conn.has_gone)
         req._expected_100_continue = False  # the loop has said so
         if not conn.incoming.is_whole:

@@ -8,6 +8,8 @@ from service.errors import ClientGoneError, DeadlineExceededError
 
 arrived_at: ContextVar[float | None] = ContextVar("arrived_at", default=None)
 """When the request at hand was queued, on `time.monotonic()`; set by the server before the application runs."""
+was_predicted: ContextVar[bool] = ContextVar("was_predicted", default=False)
+"""Whether the request at hand was a prediction and got its answer; the application tells the server."""
 client_gone: ContextVar[Callable[[], bool] | None] = ContextVar("client_gone", default=None)
 """Says whether the client of the request at hand has gone; set by the server as well."""
 

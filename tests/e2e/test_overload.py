@@ -181,3 +181,25 @@ def test_a_client_that_sends_no_more_still_gets_its_answer(mnist_server: Server)
         connection.shutdown(socket.SHUT_WR)
 
         assert read_answer(connection)[0] == 200
+
+
+def test_health_is_not_held_up_by_what_follows_many_quick_requests(small: Server) -> None:
+    explain = "/api/models/mnist/explain"
+    for _ in range(40):
+        assert small.post(PREDICT, DIGIT).status_code == 200
+        assert small.post(PREDICT, b"no picture").status_code == 400
+        assert small.post(explain, b"no picture").status_code == 400
+
+    for path, body in ((explain, DIGIT), (PREDICT, LONG)):
+        asked = time.monotonic()
+        longest = 0.0
+        with connected(small) as connection:
+            connection.sendall(post(body, path=path))
+            waiting = threading.Thread(target=read_answer, args=(connection,))
+            waiting.start()
+            while waiting.is_alive():
+                began = time.monotonic()
+                assert small.get("/healthz").status_code == 200
+                longest = max(longest, time.monotonic() - began)
+            waiting.join()
+        assert longest < 0.6 * (time.monotonic() - asked)

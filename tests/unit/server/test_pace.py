@@ -1,14 +1,12 @@
 """Which requests the loop answers itself."""
 
-import time
-
 import pytest
 
-from service.server import pace
 from service.server.framing import Incoming
-from service.server.pace import LARGEST, Pace
+from service.server.pace import LARGEST, QUICK_SECONDS, Pace
 
 HEAD = b"POST /api/models/%s/predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+SLOW = 2 * QUICK_SECONDS
 
 
 def request_to(model: bytes = b"mnist", size: int = 10) -> Incoming:
@@ -17,15 +15,11 @@ def request_to(model: bytes = b"mnist", size: int = 10) -> Incoming:
     return incoming
 
 
-def answer(kept: Pace, incoming: Incoming, *, times: int = 1, seconds: float = 0.0) -> None:
+def answer(
+    kept: Pace, incoming: Incoming, *, times: int = 1, seconds: float = QUICK_SECONDS / 2, is_prediction: bool = True
+) -> None:
     for _ in range(times):
-        kept.timed(incoming, lambda: time.sleep(seconds))
-
-
-@pytest.fixture(autouse=True)
-def on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread that is kept waiting for its core is not slow here."""
-    monkeypatch.setattr(pace, "QUICK_SECONDS", 0.2)
+        kept.note(incoming, seconds, is_prediction=is_prediction)
 
 
 @pytest.fixture
@@ -52,25 +46,22 @@ def test_what_other_addresses_took_says_nothing(known: Pace) -> None:
     assert not known.is_quick(request_to(b"resnet"))
 
 
-def test_one_slow_answer_takes_its_address_off_the_loop_for_longer_than_it_took_to_get_there(known: Pace) -> None:
-    answer(known, request_to(), seconds=2 * pace.QUICK_SECONDS)
+def test_errors_and_refusals_however_quick_say_nothing() -> None:
+    kept = Pace()
+    answer(kept, request_to(), times=1_000, is_prediction=False)
+
+    assert not kept.is_quick(request_to())
+
+
+@pytest.mark.parametrize("is_prediction", [True, False])
+def test_one_slow_answer_takes_its_address_off_the_loop_for_long(known: Pace, is_prediction: bool) -> None:
+    answer(known, request_to(), seconds=SLOW, is_prediction=is_prediction)
 
     assert not known.is_quick(request_to())
-    answer(known, request_to(), times=40)
+    answer(known, request_to(), times=50)
     assert not known.is_quick(request_to())
-    answer(known, request_to(), times=40)
+    answer(known, request_to(), times=50)
     assert known.is_quick(request_to())
-
-
-def test_an_error_is_timed_as_well(known: Pace) -> None:
-    def slow() -> None:
-        time.sleep(2 * pace.QUICK_SECONDS)
-        raise ValueError("broken")
-
-    with pytest.raises(ValueError, match="broken"):
-        known.timed(request_to(), slow)
-
-    assert not known.is_quick(request_to())
 
 
 def test_large_and_unfinished_requests_go_to_a_thread(known: Pace) -> None:
@@ -81,8 +72,19 @@ def test_large_and_unfinished_requests_go_to_a_thread(known: Pace) -> None:
     assert not known.is_quick(unfinished)
 
 
-def test_addresses_made_up_without_end_take_no_memory(known: Pace) -> None:
+def test_addresses_too_long_to_be_told_apart_go_to_a_thread() -> None:
+    kept = Pace()
+    answer(kept, request_to(b"x" * 400), times=100)
+
+    assert not kept.is_quick(request_to(b"x" * 400))
+    assert not kept.is_quick(request_to(b"y" * 400))
+
+
+def test_addresses_made_up_without_end_take_no_memory_and_no_others_place(known: Pace) -> None:
+    for number in range(2_000):
+        answer(known, request_to(b"x%d" % number), is_prediction=False)
+    assert known.is_quick(request_to())
+
     for number in range(2_000):
         answer(known, request_to(b"x%d" % number))
-
     assert len(known._in_a_row) <= 256

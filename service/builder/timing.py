@@ -19,14 +19,18 @@ SECONDS = 3.0
 """How long is timed in all; loading comes on top, and every way is run a few times however slow it is."""
 _BATCHES = (8, CHUNK)
 _LEAST_ROUNDS = 3
+_LEAST_SECONDS = 0.001
+"""How long the clock runs at least: reading it may take as long as a small net."""
 _SLICE = 0.02
 """Seconds that one way is run at a time, so that a slow moment of the machine hits all ways alike."""
-_MOST_CALLS = 100
 
 
 @dataclass(slots=True)
 class _Way:
-    """One way to run a graph, with the least seconds that a call took; `before` is run before each call."""
+    """One way to run a graph, with the least seconds that a call took; `before` is run before each turn.
+
+    `worked` counts what all processors did for it: on a busy machine a thread waits more than it works.
+    """
 
     engine: str
     threads: int
@@ -34,23 +38,24 @@ class _Way:
     call: Callable[[], object]
     before: Callable[[], object] | None = None
     least: float = float("inf")
+    worked: float = float("inf")
 
     def turn(self) -> None:
         """Run for a moment, and keep the least time."""
-        end = time.perf_counter() + _SLICE
-        for _ in range(_MOST_CALLS):
-            self._once()
-            if time.perf_counter() > end:
-                return
-
-    def _once(self) -> None:
         if self.before:
             self.before()
-        # One thread alone is timed by the processor's clock: on a busy machine it waits more than it works.
-        clock = time.process_time if self.threads == 1 else time.perf_counter
-        began = clock()
-        self.call()
-        self.least = min(self.least, clock() - began)
+        end, times = time.perf_counter() + _SLICE, 1
+        while time.perf_counter() < end:
+            worked, began = time.process_time(), time.perf_counter()
+            for _ in range(times):
+                self.call()
+            spent, worked = time.perf_counter() - began, time.process_time() - worked
+            self.least = min(self.least, spent / times)
+            if spent >= _LEAST_SECONDS:
+                self.worked = min(self.worked, worked / times)
+            else:
+                times *= 2
+        self.worked = min(self.worked, self.threads * self.least)
 
 
 def time_engines(bundle: Bundle, *, cores: int, seconds: float = SECONDS) -> Tuning:
@@ -82,7 +87,7 @@ def _why_not(engine: str, facts: Description, found: list[_Way]) -> str | None:
     first = [way for way in found if way.batch == 1 and way.threads == 1]
     for way in first:
         way.turn()
-    if not any(is_worth_another(way.least * 1000) for way in first):
+    if not any(is_worth_another(way.worked * 1000) for way in first):
         return "The model takes under a millisecond: it is not worth another engine's memory."
     return None
 
@@ -154,12 +159,18 @@ def _interleave(ways: list[_Way], seconds: float) -> None:
 
 
 def _timings(ways: list[_Way]) -> Iterator[Timing]:
-    singles = {(way.engine, way.threads): way.least for way in ways if way.batch == 1}
+    singles = {(way.engine, way.threads): way for way in ways if way.batch == 1}
     for way in ways:
-        after = 0.0 if way.batch == 1 else singles[way.engine, way.threads]
-        # No example is faster than the clock's own noise; what the single one after a batch took is not the batch's.
-        spent = max(way.least - after, 1e-9) / way.batch
-        yield Timing(way.engine, way.threads, way.batch, round(spent * 1000, 6))
+        # What the single one after a batch took is not the batch's; the clock's own noise is all that is left of none.
+        after = singles[way.engine, way.threads]
+        least, worked = (
+            (way.least, way.worked) if way is after else (way.least - after.least, way.worked - after.worked)
+        )
+        yield Timing(way.engine, way.threads, way.batch, _milliseconds(least, way), _milliseconds(worked, way))
+
+
+def _milliseconds(seconds: float, way: _Way) -> float:
+    return round(max(seconds, 1e-9) * 1000 / way.batch, 6)
 
 
 def _line(error: Exception) -> str:

@@ -1,11 +1,12 @@
 """Owns running LiteRT graphs (`.tflite`) with OpenVINO, on the CPU: an extra, for nets where it is clearly faster."""
 
+import importlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
 from service.engine.base import Arrays
@@ -34,7 +35,7 @@ class OpenVinoEngine:
     def __init__(
         self, graph: Path, *, inputs: Sequence[str], outputs: Sequence[str], threads: int = 1, in_memory: bool = False
     ) -> None:
-        self._core = openvino.Core()
+        self._core = _runtime().Core()
         self._config = {**_CONFIG, "INFERENCE_NUM_THREADS": threads}
         try:
             self._model = self._core.read_model(graph)
@@ -62,6 +63,22 @@ class OpenVinoEngine:
     def _compiled(self, inputs: Arrays) -> Any:
         self._model.reshape({self._inputs[name]: list(array.shape) for name, array in inputs.items()})
         return self._core.compile_model(self._model, "CPU", self._config).create_infer_request()
+
+
+def _runtime() -> Any:
+    """Return the package `openvino` without its tools.
+
+    NOTE: these tell Google Analytics of every import, unasked, where `openvino-telemetry` is installed, as it is by
+    default; and they take three times as long to import as all the rest. The package does well without.
+    """
+    tools = sys.modules.get("openvino.tools")
+    sys.modules["openvino.tools"] = None  # type: ignore[assignment] # the documented way to make an import fail
+    try:
+        return importlib.import_module("openvino")
+    finally:
+        del sys.modules["openvino.tools"]
+        if tools is not None:
+            sys.modules["openvino.tools"] = tools
 
 
 def _places(ports: Sequence[Any], names: dict[str, str]) -> dict[str, int]:

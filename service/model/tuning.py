@@ -1,7 +1,7 @@
 """Owns which engine runs a model, on how many threads, and how many examples at once: by rule, or by measured times."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -42,13 +42,19 @@ class Choice:
 class Timing:
     """What an example takes: the least milliseconds seen, with this engine, on so many threads, `batch` at a time.
 
-    For a batch of several, going to that size and back to 1 is part of it.
+    `processor` counts what all processors worked for it, in milliseconds, waiting left out. For a batch of several,
+    going to that size and back to 1 is part of both.
     """
 
     engine: str
     threads: int
     batch: int
     milliseconds: float
+    processor: float
+
+    def cost(self, profile: str) -> float:
+        """Return what counts for a profile: until an answer is there, or until a core is free again."""
+        return self.milliseconds if profile == "latency" else self.processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,28 +90,28 @@ class Tuning:
         singles = [one for one in self.timings if one.batch == 1 and one.threads <= most]
         if not singles:
             return default_choice(facts)
-        best = self._best_single(singles)
+        best = self._best_single(singles, profile)
         batches = [one for one in self.timings if (one.engine, one.threads) == (best.engine, best.threads)]
-        return Choice(best.engine, best.threads, _first_good(batches, key=lambda one: one.batch).batch)
+        return Choice(best.engine, best.threads, _first_good(batches, profile, key=lambda one: one.batch).batch)
 
-    def _best_single(self, singles: list[Timing]) -> Timing:
+    def _best_single(self, singles: list[Timing], profile: str) -> Timing:
         """Return the fastest way for one example; what needs another engine or more threads must be worth it."""
         by_engine = {
-            engine: _first_good([one for one in singles if one.engine == engine], key=lambda one: one.threads)
+            engine: _first_good([one for one in singles if one.engine == engine], profile, key=lambda one: one.threads)
             for engine in {one.engine for one in singles}
         }
         first = by_engine.get(FIRST_ENGINE)
-        fastest = min(by_engine.values(), key=lambda one: one.milliseconds)
-        if first is None or not is_worth_another(first.milliseconds):
+        fastest = min(by_engine.values(), key=lambda one: one.cost(profile))
+        if first is None or not is_worth_another(first.cost(profile)):
             return first or fastest
-        return fastest if fastest.milliseconds <= _CLEARLY * first.milliseconds else first
+        return fastest if fastest.cost(profile) <= _CLEARLY * first.cost(profile) else first
 
 
-def _first_good(timings: Iterable[Timing], *, key: Any) -> Timing:
+def _first_good(timings: Iterable[Timing], profile: str, *, key: Callable[[Timing], int]) -> Timing:
     """Return the first by `key` that no later one beats noticeably."""
     best, *others = sorted(timings, key=key)
     for one in others:
-        if one.milliseconds <= _NOTICEABLY * best.milliseconds:
+        if one.cost(profile) <= _NOTICEABLY * best.cost(profile):
             best = one
     return best
 

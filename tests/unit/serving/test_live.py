@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from service.model.tuning import Choice
 from service.serving.live import LIVE_FILE, LiveFile, LiveView, VersionState
 
 VIEW = LiveView(
     models={
         "mnist": {
             3: VersionState("building", step="exporting"),
-            2: VersionState("live", "ab-1", {"labels": ["0", "1"], "preprocessing": {"scale": "0..1"}}),
+            2: VersionState("live", "ab-1", {"labels": ["0", "1"]}, choice=Choice("openvino", threads=2, chunk=1)),
             1: VersionState("failed", "cd-1", diagnosis="It holds a Lambda."),
         },
         "cats": {10: VersionState("live", "ef-1"), 9: VersionState("live", "gh-1")},

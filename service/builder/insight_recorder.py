@@ -4,12 +4,12 @@ Each layer's `call` is wrapped on the instance while a recording is open, in Ker
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.builder.inspect import walk
+from service.builder.inspect import call_numbers, walk
 from service.builder.inspect.graph import is_nested, operations_of
 from service.builder.tap import head_attribute
 from service.model.insight import LayerTap
@@ -32,9 +32,10 @@ class Recording:
     """What one run gave: each layer's outputs, the maps at each place by its number, the numbers before each head.
 
     The values are tensors: of numbers where the model is run eagerly, symbolic where it is traced. `before_heads` is by
-    the identity of the head's layer.
+    the identity of the head's layer. `numbers` has for each layer those of its calls, in the order of the run.
     """
 
+    numbers: Mapping[str, Sequence[int]] = field(default_factory=dict)
     outputs: dict[LayerTap, Any] = field(default_factory=dict)
     maps: dict[int, Any] = field(default_factory=dict)
     before_heads: dict[int, Any] = field(default_factory=dict)
@@ -51,7 +52,7 @@ def recording(
 
     `heads` are the layers whose softmax or sigmoid is looked behind.
     """
-    found = Recording()
+    found = Recording(call_numbers(model))
     with ExitStack() as stack:
         for head in heads:
             stack.enter_context(_wrapped(head, head_attribute(head), _before_head(found, head)))
@@ -151,8 +152,9 @@ def _with_maps(args: Any, kwargs: Any, watch: Callable[[Any], None] | None) -> t
 def _keep(found: Recording, path: str, given: Any) -> None:
     import tensorflow as tf
 
-    call = found.calls[path]
+    known, call = found.numbers.get(path, ()), found.calls[path]
     found.calls[path] += 1
+    call = known[call] if call < len(known) else call
     for part, tensor in enumerate(tf.nest.flatten(given)):
         if isinstance(tensor, tf.Tensor) and len(tensor.shape):
             found.outputs[LayerTap(path, call, part)] = tensor

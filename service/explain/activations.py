@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from service.explain.insight import Insights
 from service.model.card import ModelCard, OutputCard
 from service.model.insight import LayerTap
 from service.model.layers import Layer
-from service.model.stack import NO_LAYERS, Stack, shapes_in
+from service.model.stack import Stack, layer_named, shapes_in
 from service.model.tensors import ChannelOrder
 from service.serving.examples import Example, Origin
 from service.serving.live_model import LiveModel
@@ -24,7 +23,6 @@ from service.serving.statistics import Account, Recorder, recorded
 
 Ranges = Sequence[tuple[int, int]]
 """First and last of each range of channels, both included."""
-_SHOWN = 64
 _FLAT_ORDER = "row, column, channel"
 
 
@@ -58,7 +56,7 @@ class Activation:
     @property
     def numbers(self) -> Sequence[int]:
         """Return the number of each channel in `values`."""
-        axis = 1 if self.order == "channels_first" and self.values.ndim > 1 else -1
+        axis = 1 if self.order == "channels_first" else -1
         return range(self.values.shape[axis]) if self.channels is None else self.channels
 
 
@@ -75,8 +73,9 @@ class Activator:
     ) -> Activation:
         """Return what one call of a layer gives for an example; of a batch of numbers, for the first, with a warning.
 
-        `channels` picks some of the last axis; `deadline` is a `time.monotonic()` value. Raises RequestError as a
-        prediction would, MisfitError for a layer, a call or a channel that is not there; DeadlineExceededError.
+        `channels` picks some of those that the layer gives; `deadline` is a `time.monotonic()` value. Raises
+        RequestError as a prediction would, UnknownLayerError, MisfitError for a call or a channel that is not there;
+        DeadlineExceededError.
         """
         account = Account(model.key, is_counted=False)
         with recorded(self._recorder, account):
@@ -94,22 +93,22 @@ class Activator:
 
 
 def layer_called(card: ModelCard, tap: LayerTap) -> Layer:
-    """Return the layer that `tap` names; raises MisfitError where it is not there, or is not called so often."""
-    if card.facts.layers is None:
-        raise MisfitError(NO_LAYERS)
-    found = next((one for one in card.facts.layers if one.name == tap.layer), None)
-    if found is None:
-        raise MisfitError(_no_layer(tap.layer, [one.name for one in card.facts.layers]))
+    """Return the layer that `tap` names; raises UnknownLayerError, MisfitError where it is not called so often."""
+    found = layer_named(card.facts.layers, tap.layer)
     if card.facts.insight.missing and found.type != "InputLayer":
         raise MisfitError(card.facts.insight.missing)
     _check_call(card, found, tap)
     return found
 
 
-def _no_layer(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name[:_SHOWN], known, n=3, cutoff=0.4)
-    shown = " or ".join(map(repr, near)) if near else f"one of them, such as {known[-1]!r}"
-    return f"There is no layer {name[:_SHOWN]!r}; GET …/layers lists them all. Send {shown}."
+def numbers_of(card: ModelCard, tap: LayerTap) -> int | None:
+    """Return how many numbers `tap` gives for an example, None where that depends on it; raises as `layer_called`."""
+    layer = layer_called(card, tap)
+    shapes = shapes_in(layer.output_shape)
+    if len(layer.taken) > 1 or tap.part >= len(shapes):  # calls may give different shapes
+        return None
+    item = [axis for axis in shapes[tap.part][1:] if axis is not None]
+    return math.prod(item) if len(item) == len(shapes[tap.part]) - 1 else None
 
 
 def _check_call(card: ModelCard, layer: Layer, tap: LayerTap) -> None:
@@ -130,8 +129,8 @@ def _activation(
     ranges: Ranges | None,
     warnings: tuple[str, ...],
 ) -> Activation:
-    order = _order_of(card, layer)
-    axis = 1 if order == "channels_first" and values.ndim > 1 else -1
+    order = _order_of(layer, values.ndim)
+    axis = 1 if order == "channels_first" else -1
     channels = None if ranges is None else picked(ranges, of=values.shape[axis])
     chosen = values if channels is None else np.take(values, channels, axis=axis)
     return Activation(
@@ -143,30 +142,39 @@ def _activation(
         shape=values.shape,
         channels=channels,
         order=order,
-        flattened=_flattened(card, layer, values),
+        flattened=_flattened(layer, values),
         output=_output_of(card, layer, values),
         warnings=warnings,
     )
 
 
 def picked(ranges: Ranges, *, of: int) -> tuple[int, ...]:
-    """Return the channels in `ranges`, each once in the order asked for; raises MisfitError where one is not there."""
+    """Return the channels in `ranges`, each once in the order asked for.
+
+    Raises MisfitError where one is not there, or where they name more than there are: few letters can name millions.
+    """
     beyond = next((last for _, last in ranges if last >= of), None)
     if beyond is not None:
         raise MisfitError(f"There is no channel {beyond}; this layer gives {of}, numbered from 0 to {of - 1}.")
+    named = sum(last + 1 - first for first, last in ranges)
+    if named > of:
+        raise MisfitError(f"These ranges name {named:,} channels, and this layer gives {of:,}; name each once.")
     return tuple(dict.fromkeys(one for first, last in ranges for one in range(first, last + 1)))
 
 
-def _order_of(card: ModelCard, layer: Layer) -> ChannelOrder:
-    """Return where the channels are: an input's as it takes them, last of all other layers, which no CPU has first."""
-    orders = {one.spec.name: one.order for one in card.facts.inputs}
-    return orders.get(layer.name, "channels_last") if layer.type == "InputLayer" else "channels_last"
+def _order_of(layer: Layer, rank: int) -> ChannelOrder:
+    """Return where the channels are in what a layer gives, of so many axes with that of the batch."""
+    if layer.axes and len(layer.axes) == rank - 1:
+        return "channels_first" if layer.axes[0] == "channel" else "channels_last"
+    return "channels_first" if layer.data_format == "channels_first" and rank > 2 else "channels_last"
 
 
-def _flattened(card: ModelCard, layer: Layer, values: NDArray[Any]) -> tuple[int, int, int] | None:
-    if layer.order != _FLAT_ORDER or any(one.order != "channels_last" for one in card.facts.inputs):
+def _flattened(layer: Layer, values: NDArray[Any]) -> tuple[int, int, int] | None:
+    if layer.order != _FLAT_ORDER:
         return None
     item = shapes_in(layer.input_shape)[0][1:]
+    if layer.data_format == "channels_first":  # it moves them last before it flattens
+        item = (*item[1:], item[0])
     if len(item) != 3 or None in item or math.prod(axis or 0 for axis in item) != values.size:
         return None
     return (item[0] or 0, item[1] or 0, item[2] or 0)

@@ -5,20 +5,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.serving.admission import check_deadline
+
 _ROUNDS = 3
 _PART = 6
 """The blur reaches over this part of the longer side: nothing that could tell a class is left."""
 
 
-def blurred(planes: NDArray[Any]) -> NDArray[np.float64]:
+def blurred(planes: NDArray[Any], *, deadline: float) -> NDArray[np.float64]:
     """Return planes (height, width, channels) with each number the mean of those around it, taken three times.
 
-    Three boxes come near a Gaussian; at the border the outermost numbers are repeated.
+    Three boxes come near a Gaussian; at the border the outermost numbers are repeated. Raises DeadlineExceededError
+    where `deadline`, a `time.monotonic()` value, passes meanwhile.
     """
     reach = max(1, max(planes.shape[:2]) // (2 * _PART))
     found = planes.astype(np.float64)
     for _ in range(_ROUNDS):
         for axis in (0, 1):
+            check_deadline(deadline)
             found = _box(found, axis, reach)
     return found
 
@@ -29,6 +33,9 @@ def _box(planes: NDArray[np.float64], axis: int, reach: int) -> NDArray[np.float
     around = [(reach + 1, reach) if one == axis else (0, 0) for one in range(planes.ndim)]
     sums = np.cumsum(np.pad(planes, around, mode="edge"), axis=axis)
     width = 2 * reach + 1
-    upper = np.take(sums, range(width, sums.shape[axis]), axis)
-    lower = np.take(sums, range(sums.shape[axis] - width), axis)
-    return (upper - lower) / width
+    upper, lower = (_cut(sums, axis, one) for one in (slice(width, None), slice(-width)))
+    return np.asarray((upper - lower) / width)
+
+
+def _cut(planes: NDArray[np.float64], axis: int, chosen: slice) -> NDArray[np.float64]:
+    return planes[tuple(chosen if one == axis else slice(None) for one in range(planes.ndim))]

@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import MisfitError
+from service.errors import MisfitError, TooLargeError
 from service.image.unscale import to_planes
 from service.model.input_card import InputCard
 from service.serving.preview import SeenInput
 
+MOST_NUMBERS = 4_000_000
+"""Numbers of an input that a heat map is made of: painting them over takes some 60 bytes for each."""
 _MOST_AXES = 3
 
 
@@ -48,14 +50,24 @@ class Canvas:
 def canvas_of(card: InputCard, seen: SeenInput) -> Canvas:
     """Return an input as a plane: a picture by its layout, other numbers with their last of three axes as channels.
 
-    Raises MisfitError for an input of more axes.
+    Raises MisfitError for an input of more axes, TooLargeError for one of more than MOST_NUMBERS.
     """
     array = seen.array
+    _check_size(card, array)
     numbers = np.arange(array.size, dtype=np.intp).reshape(array.shape)
     if card.layout is None or seen.planes is None:
         return Canvas(card.spec.name, array, _as_plane(numbers, card))
     places = to_planes(numbers, card.layout, size=(seen.planes.shape[0], seen.planes.shape[1]))
     return Canvas(card.spec.name, array, places, seen.picture)
+
+
+def _check_size(card: InputCard, array: NDArray[Any]) -> None:
+    if array.size > MOST_NUMBERS:
+        shape = "x".join(map(str, array.shape))
+        raise TooLargeError(
+            f"Input {card.spec.name} is {array.size:,} numbers ({shape}), and a heat map is made of {MOST_NUMBERS:,} "
+            "at most; send a smaller picture."
+        )
 
 
 def _as_plane(numbers: NDArray[np.intp], card: InputCard) -> NDArray[np.intp]:

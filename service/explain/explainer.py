@@ -1,7 +1,7 @@
 """Owns the use case of reasons: an example in, a heat map for each input out, by gradients or by occlusion."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,8 +13,8 @@ from service.explain import gradcam
 from service.explain.canvas import Canvas, canvas_of
 from service.explain.insight import Insights
 from service.explain.occlusion import Question, budget_of, is_fine, occluded
-from service.explain.target import Target, output_called, target_of
-from service.model.card import ModelCard
+from service.explain.target import Target, class_called, output_called, target_of
+from service.model.card import ModelCard, OutputCard
 from service.serving.examples import Example, Origin
 from service.serving.live_model import LiveModel
 from service.serving.preview import Preview, Previewer
@@ -22,6 +22,8 @@ from service.serving.statistics import Account, Recorder, recorded
 
 Method = Literal["grad-cam", "occlusion"]
 _CUT_SHORT = "The time was too short for smaller patches; the heat map is coarser than it could be."
+_NOT_FINITE = "Some gradients are not finite (NaN or infinity); those places have no heat. method=occlusion needs none."
+_LEFT_OUT = "No maps are made of the input {}, so Grad-CAM says nothing of it; ask with method=occlusion."
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,10 @@ class _Run:
     def explanation(self) -> Explanation:
         card = self._model.card
         output = output_called(card, self._asked.output)
+        self._check_asked(output)  # what cannot be answered costs no pass
         began = time.monotonic()
-        outputs, _ = self._model.run(self._inputs, deadline=self._deadline)
-        passes = budget_of(self._model, seconds=time.monotonic() - began) // len(self._canvases)
+        outputs, waited = self._model.run(self._inputs, deadline=self._deadline)
+        passes = budget_of(self._model, seconds=time.monotonic() - began - waited) // len(self._canvases)
         target = target_of(output, outputs[output.spec.name], self._asked.label)
         if target.value is None:
             raise MisfitError("The model's output for this class is not finite (NaN or infinity): it has no reasons.")
@@ -124,12 +127,32 @@ class _Run:
             self._warnings.append(f"Nothing in the picture speaks for {target.label!r} by this method.")
         return Explanation(card, self._origin, target, method, spent, tuple(maps), tuple(dict.fromkeys(self._warnings)))
 
+    def _check_asked(self, output: OutputCard) -> None:
+        """Raise MisfitError for a class that is not there, or where gradients are asked for and there are none."""
+        if self._asked.label is not None:
+            class_called(output, self._asked.label)
+        if self._asked.method == "grad-cam":
+            self._check_gradients()
+
+    def _check_gradients(self) -> None:
+        insight = self._model.card.facts.insight
+        reason = insight.missing or insight.no_gradient
+        if reason:
+            raise MisfitError(f"{reason} Ask with method=occlusion, which needs no gradient.")
+        left_out = self._left_out()
+        if len(left_out) == len(self._canvases):
+            raise MisfitError(_LEFT_OUT.format(", ".join(left_out)))
+
+    def _left_out(self) -> list[str]:
+        """Return the inputs that no maps for Grad-CAM are made of."""
+        cams = self._model.card.facts.insight.cams
+        return [one.name for one in self._canvases if not any(one.name in cam.inputs for cam in cams)]
+
     def _best_method(self, passes: int) -> Method:
         """Return occlusion where there is time for a fine map, or no gradient: it has the better curves (ADR 0012)."""
         insight = self._model.card.facts.insight
-        is_reached = all(any(one.name in cam.inputs for cam in insight.cams) for one in self._canvases)
         has_time = all(is_fine(one.size, passes) for one in self._canvases)
-        return "occlusion" if has_time or insight.no_gradient or not is_reached else "grad-cam"
+        return "occlusion" if has_time or insight.no_gradient or self._left_out() else "grad-cam"
 
     def _by_occlusion(self, target: Target, passes: int) -> tuple[int, list[HeatMap]]:
         question = Question(self._model, self._inputs, target, self._deadline)
@@ -140,24 +163,14 @@ class _Run:
         return sum(one.passes for one in found), maps
 
     def _by_gradients(self, target: Target) -> tuple[int, list[HeatMap]]:
-        insight = self._model.card.facts.insight
-        if insight.no_gradient:
-            raise MisfitError(f"{insight.no_gradient} Ask with method=occlusion, which needs no gradient.")
         weights: Mapping[str, NDArray[Any]] = {target.output.spec.name: target.weights(1)}
         cams = self._insights.gradients(self._model, self._inputs, weights, deadline=self._deadline)
+        if not all(map(gradcam.is_finite, cams)):
+            self._warnings.append(_NOT_FINITE)
         found = [(canvas, gradcam.heat_of(cams, canvas, self._model.card)) for canvas in self._canvases]
-        maps = [HeatMap(canvas, heat) for canvas, heat in found if heat is not None]
-        left_out = [canvas.name for canvas, heat in found if heat is None]
-        if left_out:
-            self._leave_out(left_out, all_of_them=not maps)
-        return 1, maps
-
-    def _leave_out(self, names: Sequence[str], *, all_of_them: bool) -> None:
-        text = f"No maps are made of the input {', '.join(names)}, so Grad-CAM says nothing of it; ask with "
-        text += "method=occlusion."
-        if all_of_them:
-            raise MisfitError(text)
-        self._warnings.append(text)
+        if left_out := self._left_out():
+            self._warnings.append(_LEFT_OUT.format(", ".join(left_out)))
+        return 1, [HeatMap(canvas, heat) for canvas, heat in found if heat is not None]
 
 
 def _canvases(card: ModelCard, seen: Preview, name: str | None) -> list[Canvas]:

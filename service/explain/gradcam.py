@@ -28,8 +28,15 @@ def heat_of(maps: Sequence[CamMaps], canvas: Canvas, card: ModelCard) -> Plane |
     return np.sum(found, axis=0, dtype=np.float32) if found else None
 
 
+def is_finite(one: CamMaps) -> bool:
+    """Return whether every map and gradient is a number; what is none has no heat."""
+    return bool(np.isfinite(one.maps).all() and np.isfinite(one.gradients).all())
+
+
 def _weighted(one: CamMaps) -> NDArray[Any]:
-    return np.asarray((one.maps[0].astype(np.float64) * one.gradients[0]).sum(axis=-1))
+    with np.errstate(invalid="ignore", over="ignore"):
+        heat = one.maps[0].astype(np.float64) * one.gradients[0]
+    return np.asarray(np.nan_to_num(heat, nan=0.0, posinf=0.0, neginf=0.0).sum(axis=-1))
 
 
 def _laid_over(one: CamMaps, canvas: Canvas, card: ModelCard) -> Plane:

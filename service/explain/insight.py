@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from service.engine.base import Arrays
 from service.errors import MisfitError, TooLargeError
-from service.explain.second_graphs import SecondGraph, SecondGraphs
+from service.explain.second_graphs import HELD_OUTPUTS, SecondGraph, SecondGraphs
 from service.model.insight import CamTap, LayerTap, gradients_name, maps_name, tap_name, weight_input, weighted_outputs
-from service.model.layers import Layer
+from service.model.stack import layer_named
 from service.serving.admission import check_deadline
 from service.serving.live_model import LiveModel
 
@@ -30,18 +30,22 @@ class CamMaps:
 
 
 class Insights:
-    """The second graphs of this worker."""
+    """What the layers of live models give; `graphs` are those that this worker has loaded."""
 
-    def __init__(self) -> None:
-        self._graphs = SecondGraphs()
+    def __init__(self, graphs: SecondGraphs | None = None) -> None:
+        self._graphs = graphs or SecondGraphs()
+
+    def close(self) -> None:
+        """Let all graphs go."""
+        self._graphs.close()
 
     def activations(
         self, model: LiveModel, inputs: Arrays, taps: Sequence[LayerTap], *, deadline: float
     ) -> list[NDArray[Any]]:
         """Return what each of `taps` gives for a batch, (N, …), as Keras gives it; an InputLayer gives its input.
 
-        `deadline` is a `time.monotonic()` value. Raises MisfitError where the bundle has no such graph or the model no
-        such layer, TooLargeError, DeadlineExceededError.
+        `deadline` is a `time.monotonic()` value. Raises MisfitError where the bundle has no such graph or the layer no
+        such output, UnknownLayerError, TooLargeError, DeadlineExceededError.
         """
         sources = [_source_of(model, tap) for tap in taps]
         wanted = list(dict.fromkeys(tap_name(one) for one in sources if isinstance(one, LayerTap)))
@@ -80,16 +84,15 @@ def _source_of(model: LiveModel, tap: LayerTap) -> LayerTap | str:
             return layer.name
         tap = LayerTap(layer.inbound[0])  # the input of a nested model
         layer = layers.get(tap.layer)
-    _check_tap(model, tap, layer)
+    _check_tap(model, tap)
     return tap
 
 
-def _check_tap(model: LiveModel, tap: LayerTap, layer: Layer | None) -> None:
+def _check_tap(model: LiveModel, tap: LayerTap) -> None:
     insight = model.card.facts.insight
     if insight.missing:
         raise MisfitError(insight.missing)
-    if layer is None:
-        raise MisfitError(f"The model has no layer {tap.layer!r}; GET …/layers lists all.")
+    layer_named(model.card.facts.layers, tap.layer)
     if tap not in insight.taps:
         known = ", ".join(f"call={one.call} part={one.part}" for one in insight.taps_of(tap.layer)) or "none"
         raise MisfitError(
@@ -110,9 +113,13 @@ def _run(
     graphs: SecondGraphs, model: LiveModel, arrays: Arrays, wanted: Sequence[str], deadline: float
 ) -> dict[str, NDArray[Any]]:
     """Run the second graph on each example of a batch in turn; return the outputs that are wanted."""
-    _check_size(model, arrays)
+    needed = _size_checked(model, arrays)
     graph = graphs.of(model, deadline=deadline)
-    rows = list(_rows(graph, arrays, wanted, deadline))
+    try:
+        rows = list(_rows(graph, arrays, wanted, deadline))
+    finally:
+        if needed > HELD_OUTPUTS:
+            graphs.drop(graph)
     return {name: np.concatenate([row[name] for row in rows]) for name in wanted}
 
 
@@ -125,11 +132,13 @@ def _rows(
         yield graph.run(one, wanted, deadline=deadline)
 
 
-def _check_size(model: LiveModel, arrays: Arrays) -> None:
+def _size_checked(model: LiveModel, arrays: Arrays) -> float:
+    """Return the bytes that the outputs of all layers take for one example; raises TooLargeError."""
     numbers = sum(arrays[one.spec.name][0].size for one in model.card.facts.inputs)
-    needed = numbers * model.card.facts.insight.bytes_per_number
+    needed: float = numbers * model.card.facts.insight.bytes_per_number
     if needed > LARGEST:
         raise TooLargeError(
             f"The outputs of all layers would take {needed / 2**20:,.0f} MiB for this picture, and "
             f"{LARGEST // 2**20:,} MiB are allowed; send a smaller one."
         )
+    return needed

@@ -125,7 +125,7 @@ class _Watched:
         self._began = time.monotonic()
         self._question = question
         self._canvas = canvas
-        self._ground = blurred(canvas.planes)
+        self._ground = blurred(canvas.planes, deadline=question.deadline)
         if canvas.array.dtype.kind != "f":
             self._ground = np.rint(self._ground)
         self._rows = max(1, min(CHUNK, _HELD_BYTES // max(1, canvas.array.nbytes)))

@@ -28,13 +28,13 @@ def picture_of(found: Activation) -> bytes:
 
 def _maps(found: Activation, item: NDArray[np.float32]) -> bytes:
     """Return maps as a sheet: rows and columns before the channels; further axes are laid below each other."""
-    if found.order == "channels_first" and item.ndim == 3:
-        item = item.transpose(1, 2, 0)
+    if found.order == "channels_first" and item.ndim > 2:
+        item = np.moveaxis(item, 0, -1)
     if item.ndim < 3:
         return map_sheet(item[..., np.newaxis], title=_title(found), numbers=(0,), of=1, extent=found.extent)
     rows = math.prod(item.shape[:-2])
     maps = item.reshape(rows, *item.shape[-2:])
-    axis = 1 if found.order == "channels_first" and len(found.shape) > 2 else -1
+    axis = 1 if found.order == "channels_first" else -1
     return map_sheet(maps, title=_title(found), numbers=tuple(found.numbers), of=found.shape[axis], extent=found.extent)
 
 

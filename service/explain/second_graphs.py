@@ -21,6 +21,8 @@ from service.serving.live_model import HELD_BYTES, LiveModel
 MOST = 2
 """Graphs held at once; each holds its weights and the outputs of all layers."""
 IDLE_SECONDS = 300.0
+HELD_OUTPUTS = 2**26
+"""Bytes that the outputs of all layers may take where a graph is held after a run: LiteRT keeps them with it."""
 _DAMAGED = (
     "The second graph of the model {!r} was damaged on the server's disk; a restart of the server builds it again."
 )
@@ -82,6 +84,18 @@ class SecondGraphs:
         finally:
             self._lock.release()
         return graph
+
+    def drop(self, graph: SecondGraph) -> None:
+        """Let a graph go now rather than after a while."""
+        with self._lock:
+            self._held = {path: one for path, one in self._held.items() if one is not graph}
+
+    def close(self) -> None:
+        """Let all graphs go, and look after none any more."""
+        with self._lock:
+            self._held = {}
+            if self._timer is not None:
+                self._timer.cancel()
 
     def _look_later(self) -> None:
         if self._timer is None and self._held:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.explain.colour import VIRIDIS, painted
+from service.explain.colour import NOT_FINITE, VIRIDIS, painted
 from service.explain.drawing import FAINT, INK, MARGIN, Extent, Sheet, enlarged, extent_or_unit, shown
 
 MOST_BARS = 256
@@ -17,6 +17,7 @@ _LINE, _NAME, _BAR, _VALUE = 18, 150, 300, 70
 """Pixels: the height of a labelled bar, and the widths of its name, of the bar itself and of its number."""
 _CHART = 200
 _BLUE = (49, 104, 142)
+_PINK = tuple(NOT_FINITE.tolist())
 Values = NDArray[np.float32]
 
 
@@ -58,7 +59,10 @@ def unit_sheet(values: Values, numbers: Sequence[int], *, title: str, extent: Ex
 
 
 def class_sheet(values: Values, labels: Sequence[str], *, title: str) -> bytes:
-    """Return the classes of an output as PNG: a bar from 0 with its label and its value for each, in class order."""
+    """Return the classes of an output as PNG: a bar from 0 with its label and its value for each, in class order.
+
+    What is not finite has a pink bar from end to end.
+    """
     finite = values[np.isfinite(values)]
     low, high = min(0.0, float(finite.min(initial=0))), max(0.0, float(finite.max(initial=0)))
     shown_values, shown_labels = values[:MOST_BARS], labels[:MOST_BARS]
@@ -70,8 +74,9 @@ def class_sheet(values: Values, labels: Sequence[str], *, title: str) -> bytes:
     for place, (value, label) in enumerate(zip(shown_values.tolist(), shown_labels, strict=True)):
         middle = sheet.top + place * _LINE + _LINE // 2
         sheet.text((sheet.left + _NAME - 6, middle), _cut(label), size=12, anchor="rm")
-        end = zero + (value * unit if math.isfinite(value) else 0)
-        sheet.draw.rectangle((min(zero, end), middle - 6, max(zero, end), middle + 6), fill=_BLUE)
+        ends = (zero, zero + value * unit) if math.isfinite(value) else (sheet.left + _NAME, sheet.left + _NAME + _BAR)
+        colour = _BLUE if math.isfinite(value) else _PINK
+        sheet.draw.rectangle((min(ends), middle - 6, max(ends), middle + 6), fill=colour)
         sheet.text((sheet.left + _NAME + _BAR + 6, middle), shown(value), size=11, faint=True, anchor="lm")
     sheet.draw.line((zero, sheet.top, zero, sheet.top + size[0]), fill=INK)
     return sheet.png()
@@ -87,9 +92,9 @@ def _bars(values: Values, numbers: Sequence[int], title: str, extent: Extent) ->
     zero = sheet.top + high * unit
     for place, value in enumerate(values.tolist()):
         left = sheet.left + place * step
-        end = zero - value * unit if math.isfinite(value) else zero
-        colour = _BLUE if math.isfinite(value) else (255, 0, 160)
-        sheet.draw.rectangle((left, min(zero, end), left + step - 2, max(zero, end)), fill=colour)
+        ends = (zero, zero - value * unit) if math.isfinite(value) else (sheet.top, sheet.top + _CHART)
+        colour = _BLUE if math.isfinite(value) else _PINK
+        sheet.draw.rectangle((left, min(ends), left + step - 2, max(ends)), fill=colour)
     sheet.draw.line((sheet.left, zero, sheet.left + len(values) * step, zero), fill=FAINT)
     _number_bars(sheet, numbers, step)
     return sheet.png()

@@ -13,7 +13,7 @@ UNFINISHED = "The second graph, which gives the output of every layer, was not b
 class LayerTap:
     """One output of one call of a layer.
 
-    `call` counts the calls of a shared layer in the order in which the model makes them, `part` the outputs of one.
+    `call` counts the calls of a shared layer in the order in which they were written, `part` the outputs of one.
     """
 
     layer: str

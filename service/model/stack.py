@@ -1,15 +1,19 @@
 """Owns how layers hang together, and where a stack turns its maps into a vector: Flatten, global pooling, another."""
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from service.errors import UnknownLayerError
 from service.model.layers import Layer
 from service.model.tensors import Shape, is_map
 
 NO_LAYERS = "The saved file does not hold its layers."
 NO_MAPS = "The model works on vectors: there are no maps to turn into one."
 NO_VECTOR = "The model's output is a map: nothing turns maps into a vector."
+_SHOWN = 100
+"""Letters of an unknown name that are told; no layer's is longer in earnest."""
 
 
 class Stack:
@@ -94,6 +98,22 @@ def maps_to_vector_text(layers: Sequence[Layer]) -> str:
         return NO_LAYERS
     has_maps = any(is_map(shape) for one in layers for shape in shapes_in(one.output_shape))
     return NO_VECTOR if has_maps else NO_MAPS
+
+
+def layer_named(layers: Sequence[Layer] | None, name: str) -> Layer:
+    """Return the layer of that name; raises UnknownLayerError, which names the nearest, or says that none is known."""
+    if layers is None:
+        raise UnknownLayerError(NO_LAYERS)
+    found = next((one for one in layers if one.name == name), None)
+    if found is None:
+        raise UnknownLayerError(_no_layer(name[:_SHOWN], [one.name for one in layers]))
+    return found
+
+
+def _no_layer(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    meant = f" Did you mean {near[0]!r}?" if near else ""
+    return f"The model has no layer {name!r}.{meant} GET …/layers lists them; a nested one has its model's name first."
 
 
 def shapes_in(shape: Shape | tuple[Shape, ...] | None) -> tuple[Shape, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
@@ -18,7 +19,7 @@ from service.access.keys import Key, digest_of
 from tests.browser import browsing, opened
 from tests.servers import Server, serving_mnist, wait_for
 
-pytest.importorskip("keras")
+keras = pytest.importorskip("keras")
 
 SEVEN, SHIRT, TROUSER = "seven-light-on-dark.png", "t-shirt.png", "trouser.png"
 KEY = "convoy_key-of-the-page"
@@ -306,6 +307,44 @@ def test_a_model_that_cannot_be_served_is_shown_with_its_diagnosis(
         page.keyboard.press("Enter")
         expect(page.locator(".state.failed")).to_be_visible()
         expect(page.locator("#model .notes.error")).not_to_be_empty()
+
+
+def test_channels_that_come_first_and_further_axes_are_laid_out_as_maps(
+    browser: Browser, guarded: Server, folder: Path, examples: Path
+) -> None:
+    net = keras.Sequential(
+        [
+            keras.Input((1, 28, 28)),
+            keras.layers.Conv2D(4, 5, strides=3, data_format="channels_first", name="maps"),
+            keras.layers.Reshape((4, 8, 4, 2), name="folded"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+    net.save(folder / "models/first.keras")
+    headers = {"X-API-Key": KEY, "Accept": "application/json"}
+    picture = (examples / SEVEN).read_bytes()
+
+    def asked() -> Any:
+        return guarded.post("/api/models/first/activations?layer=maps", data=picture, headers=headers).json()
+
+    wait_for(lambda: "activations" in asked(), seconds=120, what="the model's maps")
+    values = np.ravel(asked()["activations"])  # those of the layer after it, folded otherwise
+    with opened(browser, f"{guarded.url}/#model=first") as page:
+        page.get_by_label("API key").fill(KEY)
+        page.keyboard.press("Enter")
+        expect(page.locator(".state.live")).to_be_visible()
+        give(page, examples / SEVEN)
+        for name, index in (("maps", 2 * 8 * 8 - 1), ("folded", 4 * 8 * 4 * 2 - 1)):
+            open_layer(page, name).focus()
+            for key in ("PageDown", "End"):
+                page.keyboard.press(key)
+            told = layer(page, name).locator(".readout")
+            expect(told).to_contain_text(f"unit {index}")
+            expect(layer(page, name).locator(".cursor")).to_be_visible()
+            value = re.search(r"\): (\S+);", told.inner_text())
+            assert value
+            assert float(value[1]) == pytest.approx(values[index], rel=0.02, abs=1e-4)
 
 
 # -------------------------------------------------------------------------------------------------------- for everyone

@@ -14,7 +14,7 @@ export class LayerPanel {
   constructor(root, api, { layer, model, onAsked }) {
     Object.assign(this, { root, api, layer, model, onAsked, first: 0, regions: new Map(), shownOf: null });
     this.shape = shapeOf(layer);
-    this.channels = channelsOf(this.shape, model);
+    this.channels = channelsOf(layer, this.shape);
     this.page = this.shape.length > 2 ? PAGE.maps : PAGE.units;
   }
 
@@ -59,7 +59,7 @@ export class LayerPanel {
   }
 
   #draw({ shape, values }) {
-    const array = arrayOf(shape, values);
+    const array = arrayOf(shape, values, isChannelsFirst(this.layer, shape));
     this.array = array;
     this.readout = el("p", { class: "readout" }, "Move over it, or use the arrow keys.");
     const isVector = array.height * array.width === 1;
@@ -111,7 +111,7 @@ export class LayerPanel {
 
   #choose(chosen) {
     Object.assign(this, chosen, { first: 0, shape: shapeOf(this.layer, chosen.part ?? this.part) });
-    this.channels = channelsOf(this.shape, this.model);
+    this.channels = channelsOf(this.layer, this.shape);
     this.#ask();
   }
 
@@ -193,25 +193,36 @@ function shapeOf(layer, part = 0) {
   return Array.isArray(shape[0]) ? shape[part] : shape;
 }
 
-/** Return whether a model has its channels before rows and columns, as its layers tell. */
-function isChannelsFirst(model) {
-  return model.layers.some((one) => one.data_format === "channels_first");
+/** Return whether what a layer gives has its channels before all other axes. */
+function isChannelsFirst({ axes, data_format: format }, shape) {
+  if (axes?.length === shape.length - 1) return axes[0] === "channel";
+  return format === "channels_first" && shape.length > 2;
 }
 
-function channelsOf(shape, model) {
-  return (shape.length === 4 && isChannelsFirst(model) ? shape[1] : shape.at(-1)) ?? 0;
+function channelsOf(layer, shape) {
+  return (isChannelsFirst(layer, shape) ? shape[1] : shape.at(-1)) ?? 0;
 }
 
 /** Return the index of a unit in the layer's own output, first axis slowest. */
-function indexOf({ row, column }, channel, { array, channels, model, shape }) {
-  if (shape.length === 4 && isChannelsFirst(model)) return (channel * array.height + row) * array.width + column;
+function indexOf({ row, column }, channel, { array, channels, layer, shape }) {
+  if (isChannelsFirst(layer, shape)) return (channel * array.height + row) * array.width + column;
   return (row * array.width + column) * channels + channel;
 }
 
-/** Return an array of any rank as maps: a vector has one place, a sequence of vectors one row. */
-function arrayOf(shape, values) {
-  const [height, width, channels] = [1, 1, 1, ...shape.slice(1)].slice(-3);
-  return { values, height, width, channels };
+/**
+ * Return an array of any rank as maps, channels last: a vector has one place, a sequence of vectors one row. Further
+ * axes are laid below each other.
+ */
+function arrayOf(shape, values, isFirst) {
+  const item = isFirst ? [...shape.slice(2), shape[1]] : shape.slice(1);
+  const [width, channels] = [1, 1, ...item].slice(-2);
+  const height = item.slice(0, -2).reduce((rows, axis) => rows * axis, 1);
+  return { values: isFirst ? channelsLast(values, channels) : values, height, width, channels };
+}
+
+function channelsLast(values, channels) {
+  const places = values.length / channels;
+  return values.map((_, index) => values[(index % channels) * places + Math.floor(index / channels)]);
 }
 
 /** Return what a row of units is best a multiple of: for a Flatten, what its last axis was. */

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from service.errors import DeadlineExceededError
 from service.explain import occlusion
+from service.explain.blur import blurred
 from service.explain.canvas import Canvas
 from service.explain.occlusion import Question, budget_of, is_fine, levels_within, occluded, patches
 from service.explain.target import Target
@@ -90,6 +91,16 @@ def test_outputs_that_are_not_finite_leave_no_trace() -> None:
     engine = FakeEngine(lambda inputs: {"kind": np.full((len(inputs["pixels"]), 2), np.nan, np.float32)})
     model = LiveModel(spot_model().card, engine)
     assert not occluded(question(model, spotted()), canvas(spotted()), passes=40).heat.any()
+
+
+def test_a_blur_is_the_mean_around_and_ends_in_time() -> None:
+    planes = np.zeros((24, 1, 2), np.float32)
+    planes[12] = 1
+    found = blurred(planes, deadline=time.monotonic() + 30)
+    assert found.sum(axis=(0, 1)) == pytest.approx([1, 1])
+    assert found[:, 0, 0].argmax() == 12
+    with pytest.raises(DeadlineExceededError):
+        blurred(planes, deadline=time.monotonic() - 1)
 
 
 def test_every_pixel_is_covered_at_every_level() -> None:

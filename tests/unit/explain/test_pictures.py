@@ -1,6 +1,7 @@
 """Maps, vectors and heat become PNGs that show what they should, however large, odd or not finite it is."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,8 @@ def activation(values: Any, **fields: Any) -> Activation:
         layer=Layer("some_layer", "Conv2D", None, 0),
         tap=LayerTap("some_layer"),
         values=array,
-        shape=array.shape,
         warnings=(),
-        **(given | fields),
+        **({"shape": array.shape} | given | fields),
     )
 
 
@@ -82,8 +82,15 @@ def test_what_is_not_finite_is_painted_as_such(shape: tuple[int, ...], value: fl
     values.reshape(-1)[0] = value
     pixels = shown(picture_of(activation(values)))
     assert activation(values).extent == ((0.0, 0.0) if values.size > 1 else None)
-    if values.size > 256 or values.ndim == 4:
-        assert count(pixels, NOT_FINITE) > 0
+    assert count(pixels, NOT_FINITE) > 10
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_class_that_is_not_finite_has_a_pink_bar_and_the_others_theirs(value: float) -> None:
+    output = replace(card_of(describe()).outputs[0], head="scores")
+    pixels = shown(picture_of(activation([[value, 2, 1, -1]], output=output)))
+    assert count(pixels, NOT_FINITE) > 1000
+    assert count(pixels, np.array([49, 104, 142], np.uint8)) > 1000
 
 
 def test_a_flatten_is_shown_as_blocks_at_their_place() -> None:
@@ -98,6 +105,16 @@ def test_a_flatten_is_shown_as_blocks_at_their_place() -> None:
     content = np.argwhere((pixels[:-40] == VIRIDIS[0]).all(axis=-1))
     middle = content.mean(axis=0)
     assert (block.mean(axis=0) > middle).all()
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (2, 4, 5)])
+def test_channels_that_come_first_are_drawn_each_by_itself(shape: tuple[int, ...]) -> None:
+    values = np.random.default_rng(3).normal(size=(1, 6, *shape))
+    last = activation(np.moveaxis(values, 1, -1), shape=(1, *shape, 6))
+    first = activation(values, order="channels_first", shape=(1, 6, *shape))
+    assert first.numbers == range(6)
+    below = slice(40, None)  # the title has the shape
+    assert np.array_equal(shown(picture_of(first))[below], shown(picture_of(last))[below])
 
 
 def test_the_classes_of_an_output_are_bars_with_their_labels() -> None:
@@ -118,6 +135,12 @@ def test_more_maps_than_fit_are_had_by_naming_them() -> None:
     assert picked([(0, 2), (1, 4), (9, 9)], of=10) == (0, 1, 2, 3, 4, 9)
     with pytest.raises(MisfitError, match="There is no channel 999999999; this layer gives 10, numbered from 0 to 9"):
         picked([(0, 999_999_999)], of=10)
+
+
+def test_ranges_that_name_more_channels_than_there_are_are_refused() -> None:
+    ranges = [(0, 99_999)] * 400  # would take seconds to go through
+    with pytest.raises(MisfitError, match="name 40,000,000 channels, and this layer gives 100,000; name each once"):
+        picked(ranges, of=100_000)
 
 
 # ----------------------------------------------------------------------------------------------------------------- heat

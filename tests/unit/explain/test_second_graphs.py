@@ -1,5 +1,6 @@
 """Second graphs in a worker: loaded when somebody asks, few at a time, let go again, watched."""
 
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.errors import DeadlineExceededError, MisfitError, ModelFailedError, TooLargeError
+from service.errors import DeadlineExceededError, MisfitError, ModelFailedError, TooLargeError, UnknownLayerError
 from service.explain.insight import Insights
 from service.explain.second_graphs import MOST, SecondGraphs
 from service.model.insight import Insight, LayerTap
@@ -63,7 +64,7 @@ def test_a_bundle_without_a_second_graph_says_why(load: Load) -> None:
 def test_a_layer_that_gives_nothing_to_show_is_told_from_an_unknown_one(load: Load) -> None:
     with pytest.raises(MisfitError, match="it has none"):
         Insights().activations(load(), {"pixels": PIXELS}, [LayerTap("flatten")], deadline=soon())
-    with pytest.raises(MisfitError, match="no layer 'dense'"):
+    with pytest.raises(UnknownLayerError, match="no layer 'dense'"):
         Insights().activations(load(), {"pixels": PIXELS}, [LayerTap("dense")], deadline=soon())
 
 
@@ -97,6 +98,30 @@ def test_a_graph_that_nobody_asks_for_is_let_go(load: Load) -> None:
     deadline = soon()
     while gone() is not None and time.monotonic() < deadline:
         time.sleep(0.02)
+    assert gone() is None
+
+
+@pytest.mark.parametrize(("mebibytes", "is_held"), [(60, True), (70, False)])
+def test_a_graph_whose_outputs_take_much_memory_is_let_go_after_each_run(
+    load: Load, mebibytes: int, is_held: bool
+) -> None:
+    graphs = SecondGraphs()
+    live = load(bytes_per_number=mebibytes * 2.0**20 / 4)
+    before = graphs.of(live, deadline=soon())
+    Insights(graphs).activations(live, {"pixels": PIXELS}, [TAP], deadline=soon())
+    assert (graphs.of(live, deadline=soon()) is before) == is_held
+
+
+def test_what_is_closed_holds_no_graph_and_waits_for_none(load: Load) -> None:
+    before = set(threading.enumerate())
+    graphs = SecondGraphs()
+    gone = weakref.ref(graphs.of(load(), deadline=soon()).engine)
+    (timer,) = set(threading.enumerate()) - before
+
+    Insights(graphs).close()
+
+    timer.join(10)
+    assert not timer.is_alive()
     assert gone() is None
 
 

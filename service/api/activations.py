@@ -6,20 +6,18 @@ from flask import Blueprint, Response, request
 
 from service.api.bodies import read_examples
 from service.api.deadline import deadline_of
-from service.api.forms import JSON, NPY, PNG, npy_response, only_example, origin_body, wanted_form
+from service.api.forms import JSON, MOST_NUMBERS, NPY, PNG, npy_response, only_example, origin_body, wanted_form
 from service.api.queries import ActivationsQuery
 from service.api.render import json_response
 from service.api.room import Room
 from service.api.wanted import PREFIXES, wanted_version
 from service.errors import MisfitError
-from service.explain.activations import Activation, Activator
+from service.explain.activations import Activation, Activator, numbers_of
 from service.explain.picture import picture_of
 from service.model.insight import LayerTap
 from service.serving.registry import Registry
 from service.settings import Settings
 
-MOST_NUMBERS = 2_000_000
-"""Numbers that an answer in JSON may hold: some 20 MB."""
 _QUERY = ActivationsQuery()
 
 
@@ -34,8 +32,11 @@ def blueprint(registry: Registry, activator: Activator, settings: Settings) -> B
         model = registry.get(name, wanted_version(version))
         examples = read_examples(request, inputs=[one.spec.name for one in model.card.inputs], room=room)
         tap = LayerTap(query["layer"], query["call"], query["part"])
+        form = wanted_form(request)
+        if form == JSON and query["channels"] is None:
+            _check_numbers(tap.layer, numbers_of(model.card, tap))  # before they are computed, where that is known
         found = activator.activate(model, only_example(examples), tap, channels=query["channels"], deadline=deadline)
-        return _response(found, wanted_form(request))
+        return _response(found, form)
 
     for prefix in PREFIXES:
         api.add_url_rule(f"{prefix}/activations", view_func=activations, methods=["POST"])
@@ -50,13 +51,17 @@ def _response(found: Activation, form: str) -> Response:
     return Response(picture_of(found), mimetype=PNG)
 
 
-def activation_body(found: Activation) -> dict[str, Any]:
-    """Return an activation in JSON; raises MisfitError where it holds too many numbers."""
-    if found.values.size > MOST_NUMBERS:
+def _check_numbers(layer: str, count: int | None) -> None:
+    if count is not None and count > MOST_NUMBERS:
         raise MisfitError(
-            f"The layer {found.layer.name!r} gives {found.values.size:,} numbers, and JSON takes {MOST_NUMBERS:,}; "
+            f"The layer {layer!r} gives {count:,} numbers, and JSON takes {MOST_NUMBERS:,}; "
             f"name some channels, such as channels=0-15, or ask with Accept: {NPY}."
         )
+
+
+def activation_body(found: Activation) -> dict[str, Any]:
+    """Return an activation in JSON; raises MisfitError where it holds too many numbers."""
+    _check_numbers(found.layer.name, found.values.size)
     low, high = found.extent or (None, None)
     flattened = {"from": found.flattened} if found.flattened else {}
     return {

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 from service.api.bodies import read_examples
 from service.api.deadline import deadline_of
 from service.api.forms import JSON, NPY, PNG, npy_response, only_example, origin_body, wanted_form
-from service.api.reasons import asked_in, explain_query, explanation_body
+from service.api.reasons import asked_in, check_json, explain_query, explanation_body
 from service.api.render import json_response
 from service.api.room import Room
 from service.api.wanted import PREFIXES, wanted_version
@@ -37,6 +37,7 @@ def blueprint(registry: Registry, explainer: Explainer, settings: Settings) -> B
 
 def _response(found: Explanation, query: dict[str, Any], form: str) -> Response:
     if form == JSON:
+        check_json([found])
         about = {"model": {"name": found.card.name, "version": found.card.version}, "input": origin_body(found.origin)}
         return json_response(about | explanation_body(found))
     shown = found.map_of(query["input"])

@@ -11,6 +11,8 @@ from service.errors import MisfitError
 from service.serving.examples import Example, Origin
 
 PNG, NPY, JSON = "image/png", "application/x-npy", "application/json"
+MOST_NUMBERS = 2_000_000
+"""Numbers that an answer in JSON may hold: some 20 MB."""
 _OFFERED = (PNG, JSON, NPY)
 
 

@@ -1,11 +1,14 @@
 """Owns what every dialect says of an explanation: how a query asks for one, and its numbers in JSON."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from flask import Request
 
+from service.api.forms import MOST_NUMBERS, NPY, PNG
 from service.api.queries import ExplainQuery
+from service.errors import MisfitError
 from service.explain.explainer import Asked, Explanation, HeatMap
 
 _QUERY = ExplainQuery()
@@ -19,6 +22,16 @@ def explain_query(request: Request) -> dict[str, Any]:
 def asked_in(query: dict[str, Any]) -> Asked:
     """Return what a loaded query asks to be explained."""
     return Asked(query["label"], query["output"], query["input"], query["method"])
+
+
+def check_json(found: Iterable[Explanation]) -> None:
+    """Raise MisfitError where the heat maps of an answer hold more numbers than JSON takes."""
+    count = sum(one.raw.size for explanation in found for one in explanation.maps)
+    if count > MOST_NUMBERS:
+        raise MisfitError(
+            f"The heat maps hold {count:,} numbers, and JSON takes {MOST_NUMBERS:,}; send fewer or smaller pictures, "
+            f"or ask …/explain with Accept: {NPY} or {PNG}."
+        )
 
 
 def explanation_body(found: Explanation) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import time
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 
+from service.api import reasons
+from service.explain import explainer
+from service.serving.live_model import LiveModel
 from tests.api.conftest import AppOf
 from tests.pictures import encoded, npy
 
@@ -23,6 +27,7 @@ PIXELS = np.full((SIDE, SIDE), 20, np.uint8)
 PIXELS[4:10, 16:22] = 250
 PICTURE = encoded(PIXELS)
 B64 = {"b64": base64.b64encode(PICTURE).decode()}
+NUMBERS = np.zeros((SIDE, SIDE, 1)).tolist()
 
 
 def spot(image: Any, *, units: int, activation: str | None = None, name: str = "kind") -> Any:
@@ -75,6 +80,16 @@ def not_finite() -> Any:
     return keras.Model(image, found)
 
 
+def steep() -> Any:
+    """Return a net that has no slope where the picture is just 0.25, which no other picture of the tests is."""
+    image = keras.Input((SIDE, SIDE, 1), name="image")
+    same = layers.Conv2D(1, 1, kernel_initializer="ones", name="maps")(image)
+    last = layers.Dense(2, activation="softmax", name="kind")
+    net = keras.Model(image, last(keras.ops.sqrt(keras.ops.absolute(layers.Flatten()(same) - 0.25))))
+    last.set_weights([np.tile(np.array([[0, 0.05]], np.float32), (SIDE * SIDE, 1)), np.zeros(2, np.float32)])
+    return net
+
+
 HEADS = {"softmax": 3, "logits": 3, "binary": 1, "multi-label": 3}
 _ENDS = {"softmax": "softmax", "logits": None}
 MODELS = {
@@ -84,6 +99,7 @@ MODELS = {
     "flat": flat,
     "free": free,
     "not-finite": not_finite,
+    "steep": steep,
 }
 
 
@@ -225,6 +241,57 @@ def test_what_cannot_be_explained_is_refused_in_words(client: FlaskClient, model
     assert text in refused(client, model, query)
 
 
+@pytest.mark.parametrize(("model", "query"), [("softmax", "?class=dogg"), ("flat", "?method=grad-cam")])
+def test_what_cannot_be_explained_costs_no_pass(
+    client: FlaskClient, model: str, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LiveModel, "run", lambda *_, **__: pytest.fail("the model was run"))
+    refused(client, model, query)
+
+
+def test_waiting_for_the_model_takes_nothing_off_the_budget(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, taken = LiveModel.run, []
+
+    def after_others(self: LiveModel, inputs: Any, *, deadline: float) -> Any:
+        time.sleep(0.5)
+        return run(self, inputs, deadline=deadline)[0], 0.5
+
+    def budget(model: LiveModel, *, seconds: float) -> int:
+        taken.append(seconds)
+        return 0
+
+    monkeypatch.setattr(LiveModel, "run", after_others)
+    monkeypatch.setattr(explainer, "budget_of", budget)
+    given(client, "free", "?method=grad-cam")
+    assert 0 <= taken[0] < 0.5
+
+
+def test_gradients_that_are_not_finite_have_no_heat(client: FlaskClient) -> None:
+    numbers = npy(np.where(PIXELS < 100, 0.25, 1).astype(np.float32)[..., np.newaxis])
+    body = given(client, "steep", "?method=grad-cam&class=1", data=numbers)
+    assert_on_the_spot(body["tensors"][0])
+    assert "not finite" in body["warnings"][0]
+    assert ask(client, "steep", "?method=grad-cam&class=1", data=numbers).status_code == 200
+
+
+def test_a_picture_too_large_for_a_heat_map_is_refused_before_it_is_painted_over(client: FlaskClient) -> None:
+    response = ask(client, "free", data=encoded(np.zeros((2001, 2001), np.uint8)))
+    assert response.status_code == 413
+    assert "4,004,001 numbers (2001x2001x1), and a heat map is made of 4,000,000 at most" in response.text
+
+
+def test_a_heat_map_too_large_for_json_is_had_as_npy_or_as_a_picture(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reasons, "MOST_NUMBERS", SIDE * SIDE)
+    given(client, "two", "?input=left")
+    assert "hold 1,568 numbers, and JSON takes 784" in refused(client, "two", "", headers=JSON)
+    assert ask(client, "two", headers=NPY).status_code == ask(client, "two").status_code == 200
+    assert "1,568 numbers" in explained(client, "softmax", {"instances": [B64] * 2}, status=400)["error"]
+
+
 def test_one_image_at_a_time_is_explained(client: FlaskClient) -> None:
     files = {"image": [(io.BytesIO(PICTURE), "a.png"), (io.BytesIO(PICTURE), "b.png")]}
     assert "send one" in refused(client, "softmax", "", data=files)
@@ -251,7 +318,8 @@ def test_kserve_is_given_the_same_for_each_instance(client: FlaskClient) -> None
 
     assert explained(client, "softmax", {"instances": [B64]}) == {"explanations": [expected]}
     assert explained(client, "softmax", {"instances": [numbers] * 2}) == {"explanations": [expected] * 2}
-    assert explained(client, "softmax", {"inputs": [numbers]}) == {"explanations": [expected]}
+    for inputs in ([numbers], numbers, np.ravel(numbers).tolist()):
+        assert explained(client, "softmax", {"inputs": inputs}) == {"explanations": [expected]}
 
 
 def test_kserve_takes_the_query_too(client: FlaskClient) -> None:
@@ -265,6 +333,9 @@ def test_kserve_takes_the_query_too(client: FlaskClient) -> None:
         ({"instances": [B64]}, "?class=dogg", 400, "0 of 'instances' list. Error: INVALID_ARGUMENT: There is no class"),
         ({"instances": [B64, {"b64": "aGk="}]}, "", 400, "1 of 'instances' list"),
         ({"instances": [B64] * 17}, "", 413, "17 instances in one request; at most 16 are explained"),
+        ({"inputs": [NUMBERS] * 17}, "", 413, "17 instances in one request"),
+        ({"inputs": 5}, "", 400, "Numbers of shape [] do not fit input image"),
+        ({"inputs": []}, "", 400, "Numbers of shape [0]"),
         ({"instances": []}, "", 400, "No values in 'instances' array"),
         ({}, "", 400, "Missing 'inputs' or 'instances' key"),
         ({"instances": [B64]}, "?method=magic", 400, "method: Must be one of"),

@@ -71,6 +71,7 @@ def test_every_command_and_route_is_in_the_readme() -> None:
     for command in (
         *("convoy predict", "convoy layers", "convoy build", "convoy models", "convoy serve", "make run"),
         *("convoy check", "convoy init", "convoy preview", "convoy evaluate", "convoy calibrate", "convoy diff"),
+        "convoy bench",
     ):
         assert command in README
     for route in ("/preview", "/openapi.json", "/docs", "/v1/models", "/v2/models"):

@@ -47,6 +47,8 @@ def mixed(taken: int, given: int) -> Axis:
 
 def grouped(taken: int, given: int, groups: int) -> Axis:
     """Return the channels of a convolution in `groups`; a depthwise one has as many as channels."""
+    if groups == 1:
+        return mixed(taken, given)
     wide, deep = max(given // groups, 1), taken // groups
     return Axis(taken, given, lambda places: _beside((places // wide) * deep, np.arange(deep)))
 
@@ -89,8 +91,8 @@ def shifted(taken: int, before: int, after: int) -> Axis:
 
 def strided(taken: int, chosen: slice) -> Axis:
     """Return the axis of which a slice is given."""
-    places = np.arange(taken)[chosen]
-    return Axis(taken, len(places), lambda given: places[given])
+    start, stop, step = chosen.indices(taken)
+    return Axis(taken, len(range(start, stop, step)), lambda places: start + places * step)
 
 
 def repeated(taken: int, times: int) -> Axis:

@@ -3,10 +3,10 @@
 A rectangle is in pixels of the model's input, as the recipe gives it: what Convoy cut or resized before is not in it.
 """
 
-import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,10 +18,11 @@ from service.model.layers import Layer
 from service.model.regions.picture import Pictures, Region, Size
 from service.model.regions.seen import Sizes
 from service.model.regions.walk import Walk
-from service.model.stack import NO_LAYERS, shapes_in
+from service.model.stack import NO_LAYERS, layer_named, shapes_in
 
 _MAP = ("row", "column", "channel")
-_SHOWN = 100
+_KEPT = 8
+"""Models and sizes of pictures whose way back is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,7 @@ def unit_at(
     there is no such thing, MisfitError where a size is missing or too small.
     """
     layer = _layer(layers, tap)
-    pictures = Pictures(layers, inputs, sizes)
-    walk = Walk(layers, pictures.sizes)
+    pictures, walk = _looked_through(tuple(layers), tuple(inputs), tuple(sizes.items()))
     given = walk.sizes(tap)
     if given is None:
         raise MisfitError(f"How many numbers {tap.layer} gives for a picture of this size cannot be told.")
@@ -69,6 +69,15 @@ def unit_at(
         channel=places.get("channel"),
         regions=pictures.regions(walk.seen(tap, index)),
     )
+
+
+@lru_cache(maxsize=_KEPT)
+def _looked_through(
+    layers: tuple[Layer, ...], inputs: tuple[InputFacts, ...], sizes: tuple[tuple[str, Size], ...]
+) -> tuple[Pictures, Walk]:
+    """Return the walk through a model for pictures of one size: a page asks for one unit after another."""
+    pictures = Pictures(layers, inputs, dict(sizes))
+    return pictures, Walk(layers, pictures.sizes)
 
 
 def unit_of(card: ModelCard, tap: LayerTap, index: int, *, size: Size | None = None) -> Unit:
@@ -92,9 +101,7 @@ def unit_of(card: ModelCard, tap: LayerTap, index: int, *, size: Size | None = N
 
 def _layer(layers: Sequence[Layer], tap: LayerTap) -> Layer:
     """Return the layer of an output; raise where there is no such layer, call or part."""
-    found = next((one for one in layers if one.name == tap.layer), None)
-    if found is None:
-        raise UnknownLayerError(_no_layer(tap.layer[:_SHOWN], [one.name for one in layers]))
+    found = layer_named(layers, tap.layer)
     calls, parts = len(found.taken), max(len(shapes_in(found.output_shape)), 1)
     if tap.call >= calls or tap.part >= parts:
         raise UnknownUnitError(
@@ -102,12 +109,6 @@ def _layer(layers: Sequence[Layer], tap: LayerTap) -> Layer:
             f"count them from 0, so send call 0 to {calls - 1} and part 0 to {parts - 1}."
         )
     return found
-
-
-def _no_layer(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    meant = f" Did you mean {near[0]!r}?" if near else ""
-    return f"The model has no layer {name!r}.{meant} GET …/layers lists them; a nested one has its model's name first."
 
 
 def _check_index(layer: Layer, sizes: Sizes, index: int) -> None:

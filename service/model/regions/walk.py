@@ -18,7 +18,10 @@ _LONGEST = 2**26  # places of one axis: each has a byte of a mask
 
 
 class Walk:
-    """Goes through `layers` of a model whose inputs have these sizes, by the name of their layers."""
+    """Goes through `layers` of a model whose inputs have these sizes, by the name of their layers.
+
+    What was told of sizes is kept; several threads may ask.
+    """
 
     def __init__(self, layers: Sequence[Layer], inputs: Mapping[str, Sizes]) -> None:
         self._layers = {one.name: one for one in layers}
@@ -96,8 +99,8 @@ class Walk:
         layer, taken = self._layers[name], self._taken(call)
         declared = shapes_in(layer.output_shape)
         if name in self._inputs:
-            self._steps[call] = None
             self._sizes[LayerTap(name)] = self._inputs[name]
+            self._steps[call] = None
             return
         sizes = [self._sizes.get(one) for one in taken]
         known = [one for one in sizes if one is not None]
@@ -105,11 +108,11 @@ class Walk:
         step = step_of(Taken(layer, known, items)) if len(known) == len(sizes) else None
         if step is not None and len(layer.taken) == 1 and not _agree(step.parts, items):
             step = None  # Keras knows better: this is another layer than its name says
-        self._steps[call] = step
         for part in range(max(len(declared), len(step.parts) if step else 0)):
             given = step.parts[part] if step else _fixed(items[part])
             _check(name, given)
             self._sizes[LayerTap(name, number, part)] = given
+        self._steps[call] = step  # last: a call that has a step has its sizes, also for another thread
 
 
 def _add(found: dict[LayerTap, Seen | None], tap: LayerTap, seen: Seen | None) -> None:

@@ -49,18 +49,39 @@ class Place:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder, made where there is none, while the block runs; raises ArchiveError where another does."""
+        descriptor = None
+        while descriptor is None:
+            descriptor = self._lock()
         try:
-            self.folder.mkdir(exist_ok=True)
-            descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise ArchiveError(f"{self.folder} cannot be written: {error.strerror}; name another --out.") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
-        except BlockingIOError as error:
-            raise ArchiveError(f"Another convoy classify is at work on {self.out.name}; wait for it to end.") from error
         finally:
             os.close(descriptor)
+
+    def _lock(self) -> int | None:
+        """Return the locked file; None where a job that ended meanwhile has deleted it, so that it locks nothing."""
+        descriptor = self._open_lock()
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise ArchiveError(f"Another convoy classify is at work on {self.out.name}; wait for it to end.") from error
+        if self._is_lock(descriptor):
+            return descriptor
+        os.close(descriptor)
+        return None
+
+    def _open_lock(self) -> int:
+        try:
+            self.folder.mkdir(exist_ok=True)
+            return os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise ArchiveError(f"{self.folder} cannot be written: {error.strerror}; name another --out.") from error
+
+    def _is_lock(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), (self.folder / _LOCK).stat())
+        except FileNotFoundError:
+            return False
 
     def part(self, number: int) -> Path:
         """Return where a part lies."""
@@ -139,13 +160,18 @@ class Place:
         shutil.rmtree(self.folder)
 
     def become_folder(self) -> None:
-        """Make the folder itself the output: parts, what was asked, and what was bad."""
-        self.folder.rename(self.out)
-        for path in self.out.iterdir():
+        """Make the folder itself the output: parts, what was asked, and what was bad.
+
+        It is tidied first, so that nothing is left in it whenever this is broken off; the same job then ends it.
+        """
+        for path in self.folder.iterdir():
             if path.name == _BUNDLES:
                 shutil.rmtree(path)
-            elif path.name.startswith("_") and path.name not in (JOB, _DONE):
+            elif path.name.startswith("_") and path.name not in (JOB, _DONE, _LOCK):
                 path.unlink()
+        self.folder.rename(self.out)
+        # Last: without it another could lock this folder anew before it is renamed.
+        (self.out / _LOCK).unlink(missing_ok=True)
 
 
 def _report(line: bytes) -> PartReport | None:

@@ -61,7 +61,7 @@ def check_out(place: Place) -> None:
 def job_in(place: Place, asked: Asked, asking: Asking, bundle: Bundle, *, listed: Told = lambda _: None) -> Job:
     """Return the job that was begun in a place, or begin it; `listed` is told now and then how many files there are.
 
-    Raises ArchiveError where another job was begun there, FolderError where there is no picture.
+    Raises ArchiveError where another job was begun there or has left its output, FolderError where there is no picture.
     """
     begun = read_job(place.folder)
     if begun is None:
@@ -72,7 +72,8 @@ def job_in(place: Place, asked: Asked, asking: Asking, bundle: Bundle, *, listed
             f"{place.folder.name} holds a job that was begun otherwise: {'; '.join(other)}. Ask as it was begun to go "
             "on with it, name another --out, or delete that folder to begin anew."
         )
-    if not is_whole(place.folder, begun.listed):
+    # Where every part is there the listing is no longer needed, and may be tidied away already.
+    if missing(place.done(), begun.listed.parts) and not is_whole(place.folder, begun.listed):
         raise ArchiveError(f"The listing in {place.folder.name} is damaged; delete that folder to begin anew.")
     place.sweep()
     return begun
@@ -82,10 +83,11 @@ def _begin(place: Place, asked: Asked, asking: Asking, bundle: Bundle, listed: T
     place.clear()
     passed_over: Counter[str] = Counter()
     try:
+        check_out(place)  # again, now that the place is locked: another job may have ended while the model was built
         listing = write_listing(place.folder, _counted(files_of(asked, passed_over), listed))
         if not listing.files:
             raise FolderError(_nothing(asked, passed_over))
-    except FolderError:
+    except (ArchiveError, FolderError):
         place.remove()
         raise
     place.keep_bundle(bundle, asking.model, asking.fingerprint)

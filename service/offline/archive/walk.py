@@ -21,6 +21,10 @@ from service.repository.pictures import SUFFIXES
 
 RUN = 500_000
 """Names of one folder that are sorted in memory."""
+MOST_SUFFIXES = 1_000
+"""Suffixes of what is passed over that are told apart."""
+OTHERS = "others"
+"""What all further ones are counted as; no suffix is without a dot."""
 _BLOCK = 2**20
 _IS_FOLDER = b"\0"
 """Behind a folder's name while it is sorted: what no name holds, and what sorts before all that one may."""
@@ -101,10 +105,16 @@ def _names(root: bytes, below: bytes, wanted: _Wanted, passed_over: Counter[str]
                 elif wanted.fits(path) and _is_file(entry):
                     yield entry.name
                 else:
-                    passed_over[os.fsdecode(os.path.splitext(entry.name)[1].lower())] += 1  # noqa: PTH122
+                    _pass_over(entry.name, passed_over)
     except OSError as error:
         shown = os.fsdecode(os.path.join(root, below)).rstrip("/")  # noqa: PTH118
         raise FolderError(f"{shown} cannot be read: {error.strerror}.") from error
+
+
+def _pass_over(name: bytes, passed_over: Counter[str]) -> None:
+    suffix = os.fsdecode(os.path.splitext(name)[1].lower())  # noqa: PTH122  (bytes)
+    is_told = suffix in passed_over or len(passed_over) < MOST_SUFFIXES
+    passed_over[suffix if is_told else OTHERS] += 1
 
 
 def _is_file(entry: os.DirEntry[bytes]) -> bool:

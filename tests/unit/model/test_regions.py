@@ -3,13 +3,14 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from service.errors import MisfitError, UnknownLayerError, UnknownUnitError
 from service.model.description import InputFacts
 from service.model.insight import LayerTap
 from service.model.layers import Layer
-from service.model.regions import Region, Size, Unit, unit_at
+from service.model.regions import Region, Size, Unit, axis, unit_at, walk
 from service.model.tensors import Shape, TensorSpec
 
 
@@ -97,6 +98,34 @@ def test_a_free_size_must_be_said_and_must_leave_something() -> None:
         look(image(None, 8, 1), conv)
     with pytest.raises(MisfitError, match="too small: nothing is left of it at seen"):
         look(image(None, 8, 1), conv, size=(2, 8))
+
+
+def test_what_is_kept_of_a_size_answers_as_the_first_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    conv = layer("Conv2D", (None, None, 1), **(CONV | {"padding": "valid"}))
+    first = look(image(None, 7, 1), conv, size=(9, 7), index=4)
+    for _ in range(2):
+        with pytest.raises(MisfitError, match="too small: nothing is left of it at seen"):
+            look(image(None, 7, 1), conv, size=(1, 7))
+    monkeypatch.setattr(walk, "step_of", lambda _: pytest.fail("it was told before"))
+
+    assert look(image(None, 7, 1), conv, size=(9, 7), index=4) == first
+    assert look(image(None, 7, 1), conv, size=(9, 7), index=5).regions != first.regions
+
+
+def test_channels_of_one_group_are_all_taken_once() -> None:
+    whole = np.ones(512, np.bool_)
+    assert axis.grouped(2048, 512, 1).taps(np.flatnonzero(whole)).size == 2048
+    assert axis.grouped(8, 4, 2).back(np.array([True, False, False, False])).tolist() == [True] * 4 + [False] * 4
+
+
+@pytest.mark.parametrize(
+    "chosen", [slice(1, 6, 2), slice(None, None, -1), slice(-3, None), slice(6, 2, -2), slice(9, 9)]
+)
+def test_a_slice_gives_the_places_it_takes(chosen: slice) -> None:
+    found = axis.strided(7, chosen)
+    expected = np.arange(7)[chosen]
+    assert found.given == len(expected)
+    assert found.taps(np.arange(found.given)).tolist() == expected.tolist()
 
 
 def test_a_layer_that_gives_who_knows_how_much_of_any_size_is_refused() -> None:

@@ -60,6 +60,19 @@ def test_folders_that_cannot_hold_what_fits_are_not_looked_into(pictures: Path) 
     assert seen == {".png": 2 + 1 + 3}  # in a, in a-b, and beside them; neither in A nor below a
 
 
+def test_of_many_suffixes_that_are_passed_over_the_first_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walk, "MOST_SUFFIXES", 2)
+    for number in range(5):
+        (tmp_path / f"a.{number}").touch()
+    seen: Counter[str] = Counter()
+
+    assert list(walk.files_of(walk.Asked(tmp_path), seen)) == []
+    assert len(seen) == 3
+    assert seen["others"] == 3
+
+
 def test_one_file_and_a_folder_with_brackets_are_what_they_are(pictures: Path) -> None:
     odd = pictures.with_name("odd [1]")
     odd.mkdir()

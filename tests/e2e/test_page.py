@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,15 @@ PUT = """([kind, name, numbers]) => {
     document.body.dispatchEvent(event);
 }"""
 """Has a file come as a user's drop or paste brings it; neither can be made by a mouse that lives in the browser."""
+
+PUT_LINK = """(kind) => {
+    const data = new DataTransfer();
+    data.setData("text/uri-list", "https://example.org/seven.png");
+    const made = kind === "paste" ? ClipboardEvent : DragEvent;
+    const part = { [kind === "paste" ? "clipboardData" : "dataTransfer"]: data, bubbles: true, cancelable: true };
+    return !document.body.dispatchEvent(new made(kind, part));
+}"""
+"""Has a link come in the same way; gives whether the page took it."""
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +139,8 @@ def test_a_drawn_seven_is_a_seven(page: Page) -> None:
 
     expect(label(page)).to_have_text("7")
     expect(page.locator("#seen figcaption").first).to_contain_text("280×280 PNG")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#answer")).to_contain_text("Drop a picture")
 
 
 def test_several_pictures_make_a_gallery(page: Page, examples: Path) -> None:
@@ -143,11 +155,36 @@ def test_several_pictures_make_a_gallery(page: Page, examples: Path) -> None:
     expect(label(page)).to_have_text("Trouser")
 
 
-def test_a_file_that_is_no_picture_is_told_of_in_the_servers_words(page: Page, mnist_server: Server) -> None:
-    page.set_input_files("#file", {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"not a picture"})
+@pytest.mark.parametrize(("name", "kind"), [("notes.txt", "text/plain"), ("seven.png", "image/png")])
+def test_a_file_that_is_no_picture_is_told_of_in_words_for_the_page(page: Page, name: str, kind: str) -> None:
+    page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": b"not a picture"})
 
-    told = mnist_server.predict("mnist", b"not a picture", headers={"Content-Type": "text/plain"}).json()["detail"]
-    expect(page.locator("#answer .refusal")).to_contain_text(told)
+    told = page.locator("#answer .refusal")
+    expect(told).to_contain_text(f"{name} ({kind}) cannot be read as a picture. Choose a JPEG, PNG")
+    expect(told).not_to_contain_text("body")
+
+
+@pytest.mark.parametrize("kind", ["drop", "paste"])
+def test_text_and_links_are_told_to_be_no_pictures(page: Page, examples: Path, kind: str) -> None:
+    assert page.evaluate(PUT_LINK, kind), "the browser would follow the link"
+    expect(page.locator("#drop-note")).to_contain_text("A picture is needed")
+    give(page, examples / SEVEN)
+
+    expect(page.locator("#drop-note")).to_be_hidden()
+
+
+def test_a_picture_may_be_removed(page: Page, examples: Path) -> None:
+    give(page, examples / SEVEN, examples / "three-light-on-dark.png")
+    expect(label(page)).to_have_text("7")
+    open_layer(page, "conv2d")
+    remove = page.get_by_role("button", name="Remove this picture")
+    remove.click()
+    expect(label(page)).to_have_text("3")
+    remove.click()
+
+    expect(page.locator("#answer")).to_contain_text("Drop a picture")
+    expect(page.locator("#seen img")).to_have_count(0)
+    expect(page.locator(".tiles")).to_have_count(0)
 
 
 # ---------------------------------------------------------------------------------------------------------- looking in
@@ -177,6 +214,41 @@ def test_arrow_keys_move_over_the_maps_of_a_layer(page: Page, examples: Path) ->
     assert lit(page) == pytest.approx([2 / 28, 1 / 28, 3 / 28, 3 / 28], abs=1e-4)
 
 
+def test_each_open_layer_shows_where_its_own_unit_looks(page: Page, examples: Path) -> None:
+    give(page, examples / SEVEN)
+    for name, presses in (("conv2d", 0), ("conv2d_1", 2)):
+        open_layer(page, name).focus()
+        for key in ["ArrowRight", *["ArrowDown"] * presses]:
+            page.keyboard.press(key)
+        expect(layer(page, name).locator(".readout")).to_contain_text(f"row {presses}, column 1")
+        layer(page, name).locator(".lens .region").wait_for()
+
+    styles = [layer(page, name).locator(".lens .region").get_attribute("style") for name in ("conv2d", "conv2d_1")]
+    assert styles[0] != styles[1]
+    assert page.locator("#seen .sight .region").get_attribute("style") == styles[1]
+
+
+def test_the_first_tap_chooses_a_unit(browser: Browser, mnist_server: Server, examples: Path) -> None:
+    settings = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+    with opened(browser, f"{mnist_server.url}/#model=mnist", **settings) as page:
+        expect(page.locator(".state.live")).to_be_visible()
+        give(page, examples / SEVEN)
+        expect(label(page)).to_have_text("7")
+        open_layer(page, "conv2d").locator("canvas").tap(position={"x": 20, "y": 20})
+
+        expect(layer(page, "conv2d").locator(".readout")).to_contain_text("looks at rows")
+        expect(layer(page, "conv2d").locator(".lens .region")).to_be_visible()
+
+
+def test_the_strip_says_how_its_units_are_laid_out(page: Page, examples: Path) -> None:
+    give(page, examples / SEVEN)
+    open_layer(page, "flatten")
+
+    told = layer(page, "flatten").locator(".order")
+    expect(told).to_contain_text(re.compile(r"\d+ in a row, unit 0 at the top left"))
+    expect(told).to_contain_text("Every 64 of them are the channels of one place of 5×5")
+
+
 def test_an_output_opens_to_its_bars(page: Page, examples: Path) -> None:
     give(page, examples / SEVEN)
     expect(label(page)).to_have_text("7")
@@ -199,6 +271,28 @@ def test_the_heat_map_is_laid_over_the_picture_with_its_method_and_passes(page: 
     assert page.locator("#why canvas.heat").evaluate("(one) => one.style.opacity") == "0.25"
     page.select_option("#why-class", label="1")
     expect(told).to_contain_text("1, < 0.01 %")
+
+
+def test_heat_maps_share_a_scale_whose_end_is_said(page: Page, mnist_server: Server, examples: Path) -> None:
+    page.select_option("#model-name", "cats-dogs-two-inputs")
+    expect(page.locator(".description")).to_contain_text("seen twice")
+    give(page, examples / SHIRT)
+    page.get_by_role("button", name="Show the heat map").click()
+    expect(page.locator("#why canvas.heat")).to_have_count(2)
+
+    address = f"{mnist_server.url}/api/models/cats-dogs-two-inputs/explain"
+    body = (examples / SHIRT).read_bytes()
+    told = requests.post(address, data=body, headers={"Accept": "application/json"}, timeout=60).json()["tensors"]
+    most = max(one["maximum"] for one in told)
+    assert float(page.locator("#why .most").inner_text()) == pytest.approx(most, rel=1e-3)
+    brightest = page.locator("#why canvas.heat").evaluate_all(BRIGHTEST)
+    assert (brightest[0] > brightest[1]) == (told[0]["maximum"] > told[1]["maximum"])
+
+
+BRIGHTEST = """(all) => all.map((one) => {
+    const { data } = one.getContext("2d").getImageData(0, 0, one.width, one.height);
+    return Math.max(...data.map((value, index) => (index % 4 === 1 ? value : 0))); // green rises along the colours
+})"""
 
 
 def test_the_graph_leads_to_the_layers(page: Page) -> None:
@@ -234,6 +328,35 @@ def test_another_model_is_asked_about_the_same_picture_and_stays_over_a_reload(p
     expect(page.locator("#card")).to_contain_text("said in model.toml")
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("model=nothing", "There is no model 'nothing'"),
+        ("model=mnist&version=9", "There is no version 9 of 'mnist'"),
+    ],
+)
+def test_a_model_of_the_address_that_is_not_there_is_said(page: Page, address: str, told: str) -> None:
+    page.evaluate("(address) => { location.hash = address }", address)
+
+    expect(page.locator("#model .state")).to_have_text("not here")
+    expect(page.locator("#model .notes.error")).to_contain_text(told)
+    page.select_option("#model-name", "mnist-dense")
+    expect(page.locator(".description")).to_contain_text("one layer of sigmoids")
+
+
+def test_layers_are_filtered_and_links_lead_on_without_losing_the_model(page: Page) -> None:
+    page.select_option("#model-name", "cats-dogs-two-inputs")
+    field = page.get_by_label("Only layers named")
+    many = page.locator(".layers > li").count()
+    field.fill("conv")
+    expect(page.locator(".layers > li:visible")).not_to_have_count(many)
+    assert all("conv" in one.lower() for one in page.locator(".layers > li:visible summary").all_inner_texts())
+    page.get_by_role("link", name="the model card").click()
+
+    expect(page.locator("#card-panel")).to_be_focused()
+    assert page.url.endswith("#model=cats-dogs-two-inputs")
+
+
 def test_what_is_copied_runs_and_gives_the_same_answer(
     browser: Browser, mnist_server: Server, examples: Path, tmp_path: Path
 ) -> None:
@@ -266,6 +389,10 @@ def ran(command: list[str], folder: Path) -> str:
 def test_a_guarded_server_asks_for_a_key_and_takes_it(browser: Browser, guarded: Server, examples: Path) -> None:
     with opened(browser, guarded.url) as page:
         expect(page.get_by_role("heading", name="This server asks for a key")).to_be_visible()
+        page.get_by_label("API key").fill("ключ")
+        page.keyboard.press("Enter")
+        expect(page.locator("#key-why")).to_contain_text("not a key")
+        assert page.evaluate("sessionStorage.length") == 0
         page.get_by_label("API key").fill("convoy_not-this-one")
         page.keyboard.press("Enter")
         expect(page.locator("#key-why")).to_contain_text("not known here")
@@ -307,6 +434,28 @@ def test_a_model_that_cannot_be_served_is_shown_with_its_diagnosis(
         page.keyboard.press("Enter")
         expect(page.locator(".state.failed")).to_be_visible()
         expect(page.locator("#model .notes.error")).not_to_be_empty()
+
+
+def test_a_model_that_goes_is_said_while_the_page_is_open(browser: Browser, guarded: Server, folder: Path) -> None:
+    kept, away = folder / "models/mnist", folder / "away"
+    headers = {"X-API-Key": KEY}
+
+    def is_told(told: str) -> bool:
+        return bool(guarded.get("/api/models/mnist", headers=headers).json().get("state", "not here") == told)
+
+    with opened(browser, f"{guarded.url}/#model=mnist") as page:
+        page.get_by_label("API key").fill(KEY)
+        page.keyboard.press("Enter")
+        expect(page.locator(".state.live")).to_be_visible()
+        for source, target, told in ((kept, away, "not here"), (away, kept, "live")):
+            source.rename(target)
+            wait_for(partial(is_told, told), what=told)
+            page.evaluate(ASK_NOW)
+            expect(page.locator("#model .state")).to_have_text(told)
+
+
+ASK_NOW = "document.dispatchEvent(new Event('visibilitychange'))"
+"""Has the page ask for the list of models before it is time to."""
 
 
 def test_channels_that_come_first_and_further_axes_are_laid_out_as_maps(

@@ -4,6 +4,7 @@ import { count, el, milliseconds, notes, percent, short, sizes } from "./dom.js"
 
 const TOP = 5;
 const MOST_ROWS = 1000;
+const PICTURES = "Choose a JPEG, PNG, WebP, BMP, GIF or TIFF.";
 const STAGES = { queue: "waiting", decode: "decoding", infer: "inference", render: "writing", rest: "network and browser" };
 
 export class AnswerView {
@@ -16,7 +17,7 @@ export class AnswerView {
   show(picture, card) {
     this.root.setAttribute("aria-busy", String(Boolean(picture && card && !picture.answer && !picture.error)));
     if (!picture) return this.root.replaceChildren(el("p", { class: "hint" }, empty(card)));
-    if (picture.error) return this.root.replaceChildren(refusal(picture.error));
+    if (picture.error) return this.root.replaceChildren(refusal(ofPicture(picture, card)));
     if (!picture.answer) return this.root.replaceChildren(el("p", { class: "hint" }, card ? "Asking…" : "The model is not live; why is told below its name."));
     const { prediction, stages, total } = picture.answer;
     const outputs = prediction.outputs ? Object.entries(prediction.outputs) : [[card.outputs[0].name, prediction]];
@@ -42,8 +43,18 @@ export class AnswerView {
 }
 
 function empty(card) {
-  if (card && card.takes === "numbers") return "This model takes numbers, not pictures: post them to its API.";
+  if (card && card.takes === "numbers") {
+    const shapes = card.inputs.map((one) => `${sizes(one.shape)} ${one.dtype}`).join(" and ");
+    return `This model takes numbers, not pictures: choose a .npy file of ${shapes}, or post them to its API.`;
+  }
   return "Drop a picture on the page, and the answer is here.";
+}
+
+/** Return an error in words for who picks files, where it is the file's; the server's words are for who posts them. */
+function ofPicture({ name, blob, error }, card) {
+  if (!error.isOfBody || name.endsWith(".npy")) return error;
+  const wanted = card?.takes === "numbers" ? "This model takes numbers: choose a .npy file." : PICTURES;
+  return { title: "Not a picture", message: `${name}${blob.type ? ` (${blob.type})` : ""} cannot be read as a picture. ${wanted}` };
 }
 
 /** Return the server's own words on what was wrong. */

@@ -1,6 +1,7 @@
 // Owns asking the server: addresses, the key, its errors, and noticing that it has gone and is back.
 
 const KEY = "convoy-key";
+const SENDABLE = /^[!-~]+$/;
 const AGAIN_MS = 1500;
 
 /** What the server said instead of an answer: its own words, and the status. */
@@ -9,6 +10,7 @@ export class Refusal extends Error {
     super(problem.detail ?? `The server answered ${status}.`);
     this.status = status;
     this.title = problem.title ?? "No answer";
+    this.isOfBody = [400, 415].includes(status);
   }
 }
 
@@ -31,11 +33,18 @@ export class Api {
   }
 
   get key() {
-    return sessionStorage.getItem(KEY);
+    const kept = sessionStorage.getItem(KEY) ?? "";
+    return SENDABLE.test(kept) ? kept : null;
   }
 
-  set key(text) {
+  /** Keep a key for this tab, and return whether it can be one: other letters cannot be sent in a header. */
+  takeKey(text) {
+    if (!SENDABLE.test(text)) {
+      sessionStorage.removeItem(KEY);
+      return false;
+    }
     sessionStorage.setItem(KEY, text);
+    return true;
   }
 
   url(path) {

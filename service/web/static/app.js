@@ -13,6 +13,7 @@ import { SeenView } from "./seen.js";
 import { WhyView } from "./why.js";
 
 const AT_ONCE = 3;
+const DRAWN = "drawing.png";
 
 class App {
   constructor() {
@@ -30,9 +31,13 @@ class App {
     this.why = new WhyView(byId("why"), this.api, { onAsked: (path) => this.code.noted(path) });
     this.layers = new LayersView(byId("layers"), this.api, { onAsked: (path) => this.code.noted(path) });
     this.pictures = new Pictures({ onCome: (come) => this.#ask(come), onChoose: () => this.#look() });
-    this.drawing = new Drawing(byId("draw"), { onDrawn: (blob) => this.pictures.add([blob], "drawing.png") });
+    this.drawing = new Drawing(byId("draw"), {
+      onDrawn: (blob) => this.pictures.add([blob], DRAWN),
+      onCleared: () => this.pictures.current?.name === DRAWN && this.pictures.remove(),
+    });
     byId("draw-open").addEventListener("click", () => this.#draw(byId("draw").hidden));
     byId("key").addEventListener("submit", (event) => this.#useKey(event));
+    document.addEventListener("click", leadInside);
     this.models = new Chooser(byId("model"), this.api, { onModel: (model) => this.#setModel(model) });
     this.models.refresh().catch(() => {});
     this.#show();
@@ -96,10 +101,17 @@ class App {
     const picture = this.pictures.current;
     this.code.setLook(this.card ? this.model.path : null, picture);
     this.#show();
-    if (!picture) return;
+    if (!picture) return this.#forget();
     this.sights = this.seen.show(picture, this.model, signal);
     this.sights.catch(() => {});
     this.#deepen();
+  }
+
+  /** Take away what was shown of a picture that is no longer there. */
+  #forget() {
+    this.seen.clear();
+    this.why.look = null;
+    if (this.layers.look) this.layers.setModel(this.card ? this.model : null);
   }
 
   #show() {
@@ -144,12 +156,23 @@ class App {
 
   #useKey(event) {
     event.preventDefault();
-    this.api.key = byId("key-text").value.trim();
+    const isTaken = this.api.takeKey(byId("key-text").value.trim());
     byId("key-text").value = "";
+    if (!isTaken) return this.#wantKey("That is not a key: a key has letters a to z, digits and signs, and no spaces.");
     byId("key").hidden = true;
     byId("columns").hidden = false;
     this.models.refresh().catch(() => {});
   }
+}
+
+/** Follow a link to a part of the page without its address, which keeps the model. */
+function leadInside(event) {
+  const to = event.target.closest?.("a[href^='#']");
+  if (!to) return;
+  event.preventDefault();
+  const part = byId(to.getAttribute("href").slice(1));
+  part.scrollIntoView();
+  part.focus({ preventScroll: true });
 }
 
 function banner(text) {

@@ -42,7 +42,7 @@ function preprocessing(input, isNamed) {
   const title = el("p", {}, isNamed ? el("code", {}, input.name) : null, isNamed ? " " : null, `takes ${sizes(input.shape)} ${input.dtype}`);
   if (!input.preprocessing) return [title, el("p", { class: "hint" }, "It takes numbers alone.")];
   const rows = Object.entries(input.preprocessing).map(([name, { value, source }]) =>
-    el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, shown(value)), el("td", { class: `source ${source}` }, SOURCES[source] ?? source)));
+    el("tr", {}, el("th", { scope: "row" }, name === "size" ? "size (height × width)" : name), el("td", {}, shown(value)), el("td", { class: `source ${source}` }, SOURCES[source] ?? source)));
   const head = el("tr", {}, ["setting", "value", "where from"].map((text) => el("th", { scope: "col" }, text)));
   return [title, el("table", {}, el("thead", {}, head), el("tbody", {}, rows))];
 }

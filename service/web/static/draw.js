@@ -17,9 +17,10 @@ export function isForDrawing(card) {
 const isSmall = (side) => side !== null && side <= SMALL;
 
 export class Drawing {
-  /** `onDrawn` is given a PNG as a Blob whenever the pen is lifted. */
-  constructor(root, { onDrawn }) {
+  /** `onDrawn` is given a PNG as a Blob whenever the pen is lifted; `onCleared` is called when it is wiped away. */
+  constructor(root, { onDrawn, onCleared }) {
     this.onDrawn = onDrawn;
+    this.onCleared = onCleared;
     this.strokes = [];
     this.canvas = el("canvas", { width: SIDE, height: SIDE, class: "pad", role: "img", "aria-label": "Drawing area; needs a mouse, a pen or a finger" });
     this.ink = el("select", { id: "draw-ink", onchange: () => this.#changed() });
@@ -30,7 +31,7 @@ export class Drawing {
       el("div", { class: "row" },
         el("label", { for: "draw-ink" }, "Ink"), this.ink,
         el("label", { class: "check" }, this.centred, "centre it"),
-        el("button", { type: "button", onclick: () => this.clear() }, "Clear")),
+        el("button", { type: "button", onclick: () => this.#wipe() }, "Clear")),
     );
     this.canvas.addEventListener("pointerdown", (event) => this.#begin(event));
     this.canvas.addEventListener("pointermove", (event) => this.#go(event));
@@ -47,6 +48,11 @@ export class Drawing {
   clear() {
     this.strokes = [];
     this.#draw();
+  }
+
+  #wipe() {
+    this.clear();
+    this.onCleared();
   }
 
   #begin(event) {

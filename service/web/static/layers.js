@@ -4,6 +4,8 @@ import { count, disclosure, el, sizes } from "./dom.js";
 import { GraphView } from "./graph.js";
 import { LayerPanel } from "./panel.js";
 
+const MANY = 12; // layers that are more than one finds at a glance
+
 export class LayersView {
   /** `onAsked` is told the address that was asked for a layer. */
   constructor(root, api, { onAsked }) {
@@ -23,7 +25,8 @@ export class LayersView {
     this.hint = el("p", { class: "hint" });
     this.#tell();
     const graph = disclosure("Drawn as a graph", () => new GraphView(this.api, model, (name) => this.open(name)).node, { class: "drawing" });
-    this.root.append(this.hint, graph, el("ol", { class: "layers" }, model.layers.map((layer) => this.#row(layer, model))));
+    const rows = model.layers.map((layer) => this.#row(layer, model));
+    this.root.append(this.hint, graph, rows.length > MANY ? filter(rows, model.layers) : "", el("ol", { class: "layers" }, rows));
   }
 
   /** Take what is looked at: { model, picture, sights, signal }; what is open shows it. */
@@ -36,6 +39,7 @@ export class LayersView {
   open(name) {
     const row = this.panels.get(name);
     if (!row) return;
+    row.details.parentElement.hidden = false; // it may be filtered out
     row.details.open = true;
     row.details.scrollIntoView({ block: "nearest" });
     row.details.firstElementChild.focus();
@@ -46,7 +50,7 @@ export class LayersView {
     const summary = el("summary", {},
       el("code", { class: "layer-name" }, layer.name), el("span", { class: "type" }, layer.type),
       el("span", { class: "shape" }, sizes(layer.output_shape)),
-      el("span", { class: "parameters" }, layer.parameters ? count(layer.parameters) : "", el("span", { class: "visually-hidden" }, " parameters")));
+      el("span", { class: "parameters" }, layer.parameters ? [count(layer.parameters), el("span", { class: "visually-hidden" }, " parameters")] : null));
     const details = el("details", { "data-layer": layer.name }, summary, el("p", { class: "hint facts" }, facts(layer)), host);
     const panel = new LayerPanel(host, this.api, { layer, model, onAsked: this.onAsked });
     details.addEventListener("toggle", () => details.open && this.look && panel.show(this.look));
@@ -56,9 +60,22 @@ export class LayersView {
 
   #tell() {
     this.hint.textContent = this.look
-      ? "Open a layer to see what it makes of the picture; move over it to light up what a unit looks at."
+      ? "Open a layer to see what it makes of the picture; move over it, or tap, to light up what a unit looks at."
       : "Give a picture, and each layer opens to what it makes of it.";
   }
+}
+
+/** Return a field that leaves the rows whose layer has all of its words in name or type. */
+function filter(rows, layers) {
+  const told = el("span", { class: "hint", role: "status" });
+  const field = el("input", { type: "search", autocomplete: "off", spellcheck: "false" });
+  field.addEventListener("input", () => {
+    const words = field.value.toLowerCase().split(/\s+/);
+    const isLeft = ({ name, type }) => words.every((word) => `${name} ${type}`.toLowerCase().includes(word));
+    rows.forEach((row, index) => { row.hidden = !isLeft(layers[index]); });
+    told.textContent = `${count(rows.filter((row) => !row.hidden).length)} of ${count(rows.length)} layers`;
+  });
+  return el("div", { class: "row filter" }, el("label", { class: "check" }, "Only layers named", field), told);
 }
 
 /** The units of a vector look each at another part; what one looks at is told when it is moved over. */

@@ -12,10 +12,11 @@ const UNIT = { largest: 16, least: 4, tallest: 300 };
 export class Tiles {
   /**
    * `array` is { values, height, width, channels }, channels last. `period` is what a row of units is best a multiple of.
-   * `onUnit` is given { row, column, channel } of the unit that pointer or keyboard is at, null where at none.
+   * `onUnit` is given { row, column, channel } of the unit that pointer or keyboard is at, null where at none; `onLaid`
+   * how many tiles a row has, whenever that changes.
    */
-  constructor(array, { label, period = 1, onUnit }) {
-    Object.assign(this, array, { period, onUnit });
+  constructor(array, { label, period = 1, onUnit, onLaid = () => {} }) {
+    Object.assign(this, array, { period, onUnit, onLaid });
     this.isVector = this.height * this.width === 1;
     this.isStretched = false;
     this.unit = null;
@@ -23,7 +24,7 @@ export class Tiles {
     this.cursor = el("span", { class: "cursor", hidden: true });
     this.node = el("div", { class: "tiles", tabindex: 0, role: "application", "aria-roledescription": "map of units", "aria-label": label }, this.canvas, this.cursor);
     for (const kind of ["pointermove", "pointerdown"]) this.canvas.addEventListener(kind, (event) => this.#pointed(event));
-    this.node.addEventListener("pointerleave", () => document.activeElement === this.node || this.#go(null));
+    this.node.addEventListener("pointerleave", (event) => this.#left(event));
     this.node.addEventListener("keydown", (event) => this.#pressed(event));
     this.node.addEventListener("focus", () => this.unit ?? (this.node.matches(":focus-visible") && this.#go({ row: 0, column: 0, channel: 0 })));
     new ResizeObserver(() => this.#lay()).observe(this.node);
@@ -52,6 +53,7 @@ export class Tiles {
     this.canvas.height = Math.ceil(this.channels / this.columns) * (this.down + this.gap) - this.gap;
     this.#paint();
     this.#mark();
+    this.onLaid(this.columns);
   }
 
   /** Return the largest size of a unit, in pixels, at which a vector is not too tall. */
@@ -113,6 +115,11 @@ export class Tiles {
       column: clamp(((x - left) * this.width) / this.across, this.width),
       channel,
     });
+  }
+
+  /** A finger that is lifted leaves too, and has just chosen. */
+  #left(event) {
+    if (event.pointerType === "mouse" && document.activeElement !== this.node) this.#go(null);
   }
 
   #pressed(event) {

@@ -1,11 +1,11 @@
 // Owns choosing a model: the list, its states, the version, and the address that keeps the choice over a reload.
 
-import { modelPath } from "./api.js";
+import { Refusal, modelPath } from "./api.js";
 import { el, notes, option, percent } from "./dom.js";
 
 const SOON_MS = 2000;
 const LATER_MS = 8000;
-const STATES = { live: "live", building: "being built", failed: "failed" };
+const STATES = { live: "live", building: "being built", failed: "failed", gone: "not here" };
 
 export class Chooser {
   /** `onModel` is given { name, version, path, card, layers }; `card` is null while the model is not live. */
@@ -47,19 +47,39 @@ export class Chooser {
     const { models } = await this.api.json("api/models");
     if (!isCurrent()) return;
     this.listed = models;
-    const entry = models.find((one) => one.name === this.name) ?? models.find(isLive) ?? models[0];
-    if (!entry) return this.#none();
-    if (entry.name !== this.name) [this.name, this.version] = [entry.name, null];
-    this.#fill(entry);
+    if (!this.name) [this.name, this.version] = [(models.find(isLive) ?? models[0])?.name ?? null, null];
+    if (!this.name) return this.#none();
+    this.#fill(models.find((one) => one.name === this.name));
     const path = modelPath(this.name, this.version);
-    const card = await this.api.json(path);
+    const card = await this.#card(path);
+    if (!isCurrent()) return;
+    if (card instanceof Refusal) return this.#missing(card, path);
     const text = JSON.stringify(card);
-    if (!isCurrent() || text === this.seen) return;
+    if (text === this.seen) return;
     const { layers } = card.state === "live" ? await this.api.json(`${path}/layers`) : { layers: null };
     if (!isCurrent()) return;
     this.seen = text;
     this.#tell(card);
     this.onModel({ name: this.name, version: card.version, path, card: card.state === "live" ? card : null, layers });
+  }
+
+  /** Return what is known of a model, or why nothing is. */
+  async #card(path) {
+    try {
+      return await this.api.json(path);
+    } catch (error) {
+      if (error instanceof Refusal && [403, 404].includes(error.status)) return error;
+      throw error;
+    }
+  }
+
+  /** Say that what was chosen is not there: it was deleted, or the address has another name or version. */
+  #missing(refusal, path) {
+    if (this.seen === refusal.message) return;
+    this.seen = refusal.message;
+    const state = el("p", { class: "state-line" }, el("span", { class: "state failed" }, STATES.gone));
+    this.about.replaceChildren(state, notes([refusal.message], "error"));
+    this.onModel({ name: this.name, version: this.version, path, card: null, layers: null });
   }
 
   #later() {
@@ -69,10 +89,18 @@ export class Chooser {
 
   #fill(entry) {
     const names = this.listed.map((one) => option(one.name, named(one), one === entry));
-    replaceIfChanged(this.select, names);
-    this.versionRow.hidden = entry.versions.length < 2 && !this.version;
-    const several = entry.versions.map((one) => option(one.version, versioned(one), String(one.version) === this.version));
+    replaceIfChanged(this.select, entry ? names : [option(this.name, `${this.name} (${STATES.gone})`, true), ...names]);
+    const versions = entry?.versions ?? [];
+    this.versionRow.hidden = versions.length < 2 && !this.version;
+    const several = versions.map((one) => option(one.version, versioned(one), String(one.version) === this.version));
+    if (this.version && !versions.some((one) => String(one.version) === this.version)) several.push(this.#unlisted(versions));
     replaceIfChanged(this.versions, [option("", "the latest that is live", !this.version), ...several.reverse()]);
+  }
+
+  /** Return an option for the version of the address: a label, or a number that is not there. */
+  #unlisted(versions) {
+    const isLabel = versions.some((one) => one.labels.includes(this.version));
+    return option(this.version, isLabel ? this.version : `${this.version} (${STATES.gone})`, true);
   }
 
   #tell(card) {

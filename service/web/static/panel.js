@@ -3,7 +3,7 @@
 import { isAbort } from "./api.js";
 import { refusal } from "./answer.js";
 import { MAPS, drawLegend } from "./colours.js";
-import { count, el, option, say, short } from "./dom.js";
+import { count, el, option, say, short, sizes } from "./dom.js";
 import { Tiles } from "./maps.js";
 import { rangeOf, readNpy } from "./npy.js";
 
@@ -59,9 +59,10 @@ export class LayerPanel {
   }
 
   #draw({ shape, values }) {
+    if (this.lens) this.#light(null); // what was looked at is no longer shown
     const array = arrayOf(shape, values, isChannelsFirst(this.layer, shape));
     this.array = array;
-    this.readout = el("p", { class: "readout" }, "Move over it, or use the arrow keys.");
+    this.readout = el("p", { class: "readout" }, "Move over it, tap, or use the arrow keys.");
     const isVector = array.height * array.width === 1;
     if (isVector && this.channels <= FEW) {
       this.root.replaceChildren(el("div", { class: "row toolbar" }, this.#choices()), unitBars(values, labelsOf(this.layer, this.model)));
@@ -69,9 +70,11 @@ export class LayerPanel {
     }
     const period = isVector ? periodOf(this.layer) : 1;
     const label = `${isVector ? "Units" : "Feature maps"} of ${this.layer.name}; arrow keys move`;
-    this.tiles = new Tiles(array, { label, period, onUnit: (unit) => this.#look(unit) });
-    this.lens = el("div", { class: "lens" }, this.look.sights.map((sight) => sight.draw(`What a unit of ${this.layer.name} looks at`)));
-    this.root.replaceChildren(this.#toolbar(isVector), el("div", { class: "looking" }, this.tiles.node, this.lens), this.readout);
+    const order = isVector ? el("p", { class: "hint order" }) : null;
+    const onLaid = (columns) => { if (order) order.textContent = orderOf(this.layer, period, columns); };
+    this.tiles = new Tiles(array, { label, period, onUnit: (unit) => this.#look(unit), onLaid });
+    this.lens = el("div", { class: "lens" }, this.look.sights.map((sight) => sight.draw(`What a unit of ${this.layer.name} looks at`, this)));
+    this.root.replaceChildren(this.#toolbar(isVector), el("div", { class: "looking" }, this.tiles.node, this.lens), order ?? "", this.readout);
   }
 
   #toolbar(isVector) {
@@ -154,7 +157,7 @@ export class LayerPanel {
 
   #light(regions) {
     if (!regions) this.wanted = null;
-    for (const sight of this.look.sights) sight.light(regions?.find((one) => one.input === sight.name) ?? null);
+    for (const sight of this.look.sights) sight.light(regions?.find((one) => one.input === sight.name) ?? null, this);
   }
 }
 
@@ -223,6 +226,14 @@ function arrayOf(shape, values, isFirst) {
 function channelsLast(values, channels) {
   const places = values.length / channels;
   return values.map((_, index) => values[(index % channels) * places + Math.floor(index / channels)]);
+}
+
+/** Say in which order the units of a vector are laid out. */
+function orderOf(layer, period, columns) {
+  const order = `Each square is a unit; they go from left to right, ${count(columns)} in a row, unit 0 at the top left.`;
+  if (period === 1) return order;
+  const places = sizes([null, ...shapeOf({ output_shape: layer.input_shape }).slice(1, -1)]);
+  return `${order} Every ${count(period)} of them are the channels of one place of ${places}, which go row by row.`;
 }
 
 /** Return what a row of units is best a multiple of: for a Flatten, what its last axis was. */

@@ -3,6 +3,7 @@
 import { byId, el, percent, say } from "./dom.js";
 
 const MOST = 100;
+const NEEDS_PICTURE = "That was text or a link. A picture is needed: drop or paste its file, or save it first and choose it.";
 
 export class Pictures {
   /** `onCome` is given the new pictures, `onChoose` the one to look at; each is { name, blob, url, answer, error }. */
@@ -12,6 +13,8 @@ export class Pictures {
     this.all = [];
     this.current = null;
     this.gallery = byId("gallery");
+    this.remover = byId("remove");
+    this.remover.addEventListener("click", () => this.#removed());
     for (const id of ["file", "camera"]) byId(id).addEventListener("change", (event) => this.#picked(event.target));
     addEventListener("paste", (event) => this.#pasted(event));
     for (const kind of ["dragenter", "dragover"]) addEventListener(kind, (event) => this.#dragged(event));
@@ -27,6 +30,7 @@ export class Pictures {
     const kept = isOne ? [] : this.all.slice(Math.max(0, this.all.length + come.length - MOST));
     for (const gone of this.all.filter((one) => !kept.includes(one))) URL.revokeObjectURL(gone.url);
     this.all = [...kept, ...come];
+    this.#note("");
     this.onCome(come);
     this.choose(come[0]);
   }
@@ -37,9 +41,20 @@ export class Pictures {
     this.onChoose(picture);
   }
 
+  /** Take the current picture away, and look at the one that was beside it. */
+  remove() {
+    const at = this.all.indexOf(this.current);
+    if (at < 0) return;
+    URL.revokeObjectURL(this.current.url);
+    say(`${this.current.name} removed`);
+    this.all.splice(at, 1);
+    this.choose(this.all[Math.min(at, this.all.length - 1)] ?? null);
+  }
+
   /** Draw the gallery anew; one picture needs none. */
   draw() {
     this.gallery.hidden = this.all.length < 2;
+    this.remover.hidden = !this.all.length;
     this.#grow();
     this.all.forEach((picture, index) => this.#fill(this.gallery.children[index], picture));
   }
@@ -72,27 +87,44 @@ export class Pictures {
     input.value = "";
   }
 
+  #removed() {
+    this.remove();
+    if (!this.all.length) byId("file").focus();
+  }
+
   #pasted(event) {
     const files = [...(event.clipboardData?.files ?? [])];
-    if (!files.length) return;
+    if (isWriting(event)) return;
     event.preventDefault();
+    if (!files.length) return this.#note(NEEDS_PICTURE);
     this.add(files);
   }
 
   #dragged(event) {
-    if (![...event.dataTransfer.types].includes("Files")) return;
-    event.preventDefault();
-    document.body.classList.add("dragging");
+    if (isWriting(event)) return;
+    event.preventDefault(); // a link that is not taken would be opened in place of the page
+    document.body.classList.toggle("dragging", event.dataTransfer.types.includes("Files"));
+  }
+
+  #note(text) {
+    byId("drop-note").textContent = text;
+    byId("drop-note").hidden = !text;
   }
 
   #dropped(event) {
     document.body.classList.remove("dragging");
-    const files = [...(event.dataTransfer?.files ?? [])];
-    if (!files.length) return;
+    if (isWriting(event)) return;
     event.preventDefault();
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (!files.length) return this.#note(NEEDS_PICTURE);
     this.add(files);
     say(files.length === 1 ? `${files[0].name} taken` : `${files.length} pictures taken`);
   }
+}
+
+/** Return whether something comes to where text is written. */
+function isWriting(event) {
+  return Boolean(event.target.closest?.("input:not([type=file]), textarea"));
 }
 
 /** Return what the gallery says below a picture: a label and a number. */

@@ -23,12 +23,17 @@ export class SeenView {
       original.lastChild.replaceChildren("Original", el("small", {}, told(input, picture)));
       const sights = await this.#sights(picture, model, signal);
       figures.append(...sights.map((sight) => figureOf(sight, sights.length > 1)));
+      this.root.append(el("p", { class: "hint" }, "Pictures: width × height. Shapes of arrays: height × width × channels, as in the API."));
       this.root.append(...tensors.map((one) => accountOf(one, tensors.length > 1)));
       return sights;
     } catch (error) {
       if (isAbort(error)) throw error;
       return []; // the answer says what is wrong with the picture
     }
+  }
+
+  clear() {
+    this.root.replaceChildren();
   }
 
   async #sights(picture, model, signal) {

@@ -6,24 +6,28 @@ import { el } from "./dom.js";
 export class Sight {
   constructor(name, url, width, height) {
     Object.assign(this, { name, url, width, height });
-    this.shown = new Set();
+    this.shown = new Map();
   }
 
-  /** Return the picture, a pixel of the model's being a square, with room for the rectangle. */
-  draw(alt = `What the model sees at ${this.name}`) {
+  /**
+   * Return the picture, a pixel of the model's being a square, with room for the rectangle: that of any layer, or of the
+   * one that is its `owner` alone.
+   */
+  draw(alt = `What the model sees at ${this.name}`, owner = null) {
     const region = el("span", { class: "region", hidden: true });
     const image = el("img", { src: this.url, alt, class: this.width < 200 ? "pixels" : null });
     const frame = el("span", { class: "frame" }, image, region);
     frame.style.aspectRatio = `${this.width} / ${this.height}`;
     frame.classList.toggle("tall", this.height > this.width);
-    this.shown.add(region);
+    this.shown.set(region, owner);
     return frame;
   }
 
-  /** Light up `{ top, left, bottom, right }` wherever the picture is shown; nothing where it is null. */
-  light(box) {
-    for (const region of this.shown) {
+  /** Light up `{ top, left, bottom, right }` of an owner's unit where that may be shown; nothing where it is null. */
+  light(box, from) {
+    for (const [region, owner] of this.shown) {
       if (!region.isConnected) this.shown.delete(region);
+      if (owner && owner !== from) continue;
       region.hidden = !box;
       if (box) this.#place(region.style, box);
     }

@@ -20,7 +20,8 @@ export class WhyView {
       el("p", { class: "field" }, el("label", { for: "why-class" }, "Speaks for"), this.classes),
       el("p", { class: "field" }, el("label", { for: "why-method" }, "Method"), this.method));
     this.shown = el("div", { "aria-live": "polite" });
-    this.scale = el("div", { class: "row scale", hidden: true }, legend(), el("label", { for: "why-opacity" }, "Opacity"), this.opacity);
+    this.most = el("span", { class: "most" });
+    this.scale = el("div", { class: "row scale", hidden: true }, legend(this.most), el("label", { for: "why-opacity" }, "Opacity"), this.opacity);
     root.append(this.start, this.controls, this.shown, this.scale);
   }
 
@@ -69,24 +70,27 @@ export class WhyView {
   }
 
   #draw(answer, sights, total) {
-    const figures = answer.tensors.map((one) => this.#figure(one, sights));
+    const most = Math.max(0, ...answer.tensors.map((one) => one.maximum ?? 0));
+    const figures = answer.tensors.map((one) => this.#figure(one, most, sights));
     const passes = answer.passes === 1 ? "1 pass" : `${answer.passes} passes`;
     const told = `${METHODS[answer.method] ?? answer.method}, ${passes} through the model, ${milliseconds(total)}.`;
     this.shown.replaceChildren(
       el("p", { class: "hint told" }, `${said(answer.class)} ${told}`),
       el("div", { class: "figures" }, figures),
       notes(answer.warnings) ?? "");
+    this.most.textContent = short(most);
     this.scale.hidden = false;
     this.#fade();
   }
 
-  #figure(tensor, sights) {
+  #figure(tensor, most, sights) {
     const sight = sights.find((one) => one.name === tensor.name);
     const heat = el("canvas", { class: "heat", "aria-hidden": "true" });
-    paint(heat, tensor);
+    paint(heat, tensor, most);
     const frame = sight ? sight.draw(`Heat map over ${tensor.name}`) : el("span", { class: "frame" });
     frame.insertBefore(heat, frame.lastChild);
-    return el("figure", {}, frame, sights.length > 1 ? el("figcaption", {}, tensor.name) : null);
+    const said = sights.length > 1 ? el("figcaption", {}, tensor.name, el("small", {}, ` · at most ${short(tensor.maximum)}`)) : null;
+    return el("figure", {}, frame, said);
   }
 
   #fade() {
@@ -110,10 +114,11 @@ function classesOf({ model, picture }) {
   });
 }
 
-function legend() {
+/** Return the colours from 0 to the most that any pixel of the answer says: its strength, which colours alone hide. */
+function legend(most) {
   const canvas = el("canvas", { class: "legend", "aria-hidden": "true" });
   drawLegend(canvas, HEAT);
-  return el("span", { class: "legend-line" }, "little ", canvas, " much");
+  return el("span", { class: "legend-line" }, "0 ", canvas, " ", most);
 }
 
 function said({ label, probability, score }) {
@@ -122,11 +127,13 @@ function said({ label, probability, score }) {
   return `${label}, ${probability === undefined ? short(score) : percent(probability)}:`;
 }
 
-function paint(canvas, { size: [height, width], heatmap }) {
+/** Paint a map on the scale of all maps of its answer, which ends at `most`. */
+function paint(canvas, { size: [height, width], heatmap, maximum }, most) {
+  const top = maximum > 0 ? most / maximum : Infinity;
   canvas.width = width;
   canvas.height = height;
   const image = new ImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);
-  heatmap.forEach((row, y) => row.forEach((value, x) => { pixels[y * width + x] = HEAT[shade(value, 0, 1)]; }));
+  heatmap.forEach((row, y) => row.forEach((value, x) => { pixels[y * width + x] = HEAT[shade(value, 0, top)]; }));
   canvas.getContext("2d").putImageData(image, 0, 0);
 }

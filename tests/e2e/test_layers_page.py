@@ -171,12 +171,14 @@ def test_the_slices_are_the_region_of_the_unit() -> None:
     assert f"`pixels[{top}:{bottom}, {left}:{right}]`" in PAGE
 
 
-def test_the_lowest_places_of_the_last_maps_look_at_the_rows_that_the_page_says(
+def test_each_place_of_the_last_maps_looks_at_as_many_pixels_as_the_page_says(
     mnist_server: Server, script: Any
 ) -> None:
-    region = script.Service(mnist_server.url).unit("mnist", "max_pooling2d_1", 4 * 5 * 64)["region"]
+    for place in range(25):
+        region = script.Service(mnist_server.url).unit("mnist", "max_pooling2d_1", place * 64)["region"]
+        assert (region["bottom"] - region["top"], region["right"] - region["left"]) == (10, 10)
 
-    assert f"rows {region['top']} to {region['bottom'] - 1}, and so at the foot" in " ".join(PAGE.split())
+    assert "what it looks at, ten pixels by ten" in " ".join(PAGE.split())
 
 
 def test_the_bar_speaks_for_a_seven_and_not_for_a_one(mnist_server: Server, script: Any) -> None:

@@ -1,24 +1,17 @@
-"""Owns models loaded by tf_keras, the Keras 2 that lives on: what differs from Keras 3 in running and exporting."""
+"""Owns models loaded by tf_keras, the Keras 2 that lives on: what differs from Keras 3 in running."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.builder.convert import convert_function
-from service.builder.inspect import input_facts, input_names, output_names
+from service.builder.inspect import input_names, output_names
 from service.builder.keras_program import KerasProgram
 from service.engine.base import Arrays
 
 
 class LegacyProgram(KerasProgram):
     """A Functional or Sequential model of tf_keras; see `Program`."""
-
-    def export(self, path: Path) -> None:
-        """Write the LiteRT graph; see `Program.export`."""
-        inputs = [one.spec for one in input_facts(self._model)]
-        convert_function(self._called, inputs, path, holder=self._model)
 
     def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
         """Return what tf_keras answers, by output name; the model is called once, eagerly, not trained."""

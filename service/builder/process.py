@@ -15,7 +15,13 @@ from pathlib import Path
 from service.builder.child import Child
 from service.builder.child import Progress as Progress
 from service.builder.order import BuildOrder
-from service.errors import BuilderBusyError, BuildInterruptedError, ModelError, SavedModelNotAllowedError
+from service.errors import (
+    BuilderBusyError,
+    BuilderMissingError,
+    BuildInterruptedError,
+    ModelError,
+    SavedModelNotAllowedError,
+)
 from service.model.insight import Insight
 from service.repository.bundle_files import add_insight
 from service.repository.bundles import Bundle, BundleStore
@@ -30,6 +36,10 @@ def _silent(step: str) -> None:
 _PROGRAM = (
     "This is a SavedModel folder: a TensorFlow program, not data. Where you trust whoever made it, allow it with "
     "CONVOY_ALLOW_SAVED_MODEL=1 (--allow-saved-model); else save the model as .keras."
+)
+_BUILT_ELSEWHERE = (
+    "{file} stands for a bundle built elsewhere, and a whole {place} is not in CONVOY_BUNDLES_DIR. Put it there as "
+    "`convoy build --out` of this very version wrote it, or put the saved model here."
 )
 _MIB = 2**20
 
@@ -66,6 +76,8 @@ def build_bundle(
     source is at fault, BuildInterruptedError where another try may succeed (time-out, kill, memory, full disk, another
     builder on the same cache, `cancelled` set).
     """
+    if source.saved.is_built:
+        raise BuilderMissingError(_BUILT_ELSEWHERE.format(file=source.path.name, place=f"{source.name}/{fingerprint}"))
     if source.saved.is_program and not limits.allow_saved_model:
         raise SavedModelNotAllowedError(_PROGRAM)
     with _build_lock(store) as lock:

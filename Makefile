@@ -7,6 +7,7 @@ HOST   ?= 127.0.0.1
 PORT   ?= 8000
 ARGS   ?=
 IMAGE  ?= convoy:test
+SLIM   ?= convoy:test-slim
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -19,6 +20,9 @@ CLIENTS_STAMP := $(CLIENTS)/.installed
 # Ray, too: 100 MB that nothing else needs.
 RAY       := .venv-ray
 RAY_STAMP := $(RAY)/.installed
+# What asks the advisory service brings twenty packages of its own.
+AUDIT       := .venv-audit
+AUDIT_STAMP := $(AUDIT)/.installed
 
 # Hashes checked, nothing resolved, nothing built from source (docs/adr/0002).
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps
@@ -26,7 +30,8 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no
 INSTALL_CONVOY := $(PIP_INSTALL) --no-index --no-build-isolation --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-applications test-clients test-image test-ray test-soak compatibility lint format bench screenshots lock clean
+.PHONY: help install run test test-applications test-clients test-image test-ray test-soak test-wheel check-arm audit \
+	compatibility lint format bench image screenshots lock wheel clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -51,9 +56,34 @@ test-ray: $(RAY_STAMP) ## have a Ray cluster of two nodes classify a folder, and
 test-soak: $(DEV_STAMP) ## minutes at full speed of wrong requests, changing versions, killed workers (CONVOY_SOAK_SECONDS, 300; ARGS)
 	@exec $(BIN)/python -m pytest tests/soak/abuse.py tests/soak/churn.py -s $(ARGS)
 
-test-image: $(DEV_STAMP) ## build the container image and test it (needs a Docker engine; IMAGE, BUILD_ARGS, ARGS)
-	docker build $(BUILD_ARGS) --tag $(IMAGE) .
-	@CONVOY_TEST_IMAGE=$(IMAGE) exec $(BIN)/python -m pytest tests/container $(ARGS)
+test-image: $(DEV_STAMP) image ## build both images and test them, alone and composed (needs a Docker engine; ARGS)
+	@CONVOY_TEST_IMAGE=$(IMAGE) CONVOY_TEST_SLIM_IMAGE=$(SLIM) exec $(BIN)/python -m pytest tests/container $(ARGS)
+
+test-wheel: $(DEV_STAMP) ## install the wheel into an empty environment elsewhere and serve with it (downloads TensorFlow; ARGS)
+	@CONVOY_TEST_WHEEL=1 exec $(BIN)/python -m pytest tests/release $(ARGS)
+
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' service/__init__.py)
+
+image: ## build the images, full and slim (needs a Docker engine; IMAGE, SLIM, BUILD_ARGS)
+	docker build $(BUILD_ARGS) --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
+	docker build $(BUILD_ARGS) --build-arg VERSION=$(VERSION) --tag $(SLIM) --target slim .
+
+wheel: $(DEV_STAMP) ## make dist/convoy_serve-….whl and the source archive
+	$(BIN)/python -m hatchling build -d dist
+
+audit: $(AUDIT_STAMP) ## ask for known vulnerabilities of everything locked (needs a network; fails where it gets no answer)
+	@for lock in serve build dev; do echo "requirements/$$lock.txt"; \
+	  $(AUDIT)/bin/pip-audit --strict --progress-spinner off --disable-pip --no-deps --require-hashes \
+	    -r requirements/$$lock.txt || { echo "convoy: not audited, or something found: see above" >&2; exit 1; }; \
+	done
+
+check-arm: ## find out whether every locked package has a wheel for 64-bit ARM (needs uv; reads their tags, downloads nothing)
+	@command -v $(UV) >/dev/null || { echo "make check-arm needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }
+	@for lock in serve build ray; do \
+	  $(UV) pip compile --quiet --no-deps --only-binary :all: --python-platform aarch64-manylinux_2_28 \
+	    --python-version 3.13 requirements/$$lock.txt >/dev/null || exit 1; \
+	  echo "requirements/$$lock.txt: every package has a wheel for 64-bit ARM and Python 3.13"; \
+	done
 
 compatibility: $(DEV_STAMP) ## read what nine releases of Keras write (downloads them; ARGS goes to it)
 	@exec $(BIN)/python -m tests.compatibility $(ARGS)
@@ -86,9 +116,10 @@ lock: ## write requirements/*.txt anew from pyproject.toml (needs uv; UPGRADE=--
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/serve.txt
 	$(subst pyproject.toml,--group clients,$(COMPILE)) --output-file requirements/clients.txt
 	$(COMPILE) --group ray-test --group backend --constraint requirements/dev.txt --output-file requirements/ray.txt
+	$(subst pyproject.toml,--group audit,$(COMPILE)) --output-file requirements/audit.txt
 
 clean: ## remove .venv and what the tools left behind
-	rm -rf $(VENV) $(CLIENTS) $(RAY) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) $(RAY) $(AUDIT) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------------------------------------ set-up
@@ -120,6 +151,13 @@ $(RAY_STAMP): requirements/ray.txt | $(BIN)/python
 	@$(RAY)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
 		-r requirements/ray.txt
 	@$(subst $(BIN),$(RAY)/bin,$(INSTALL_CONVOY))
+	@touch $@
+
+$(AUDIT_STAMP): requirements/audit.txt | $(BIN)/python
+	@echo "convoy: installing pip-audit (requirements/audit.txt)"
+	@$(BIN)/python -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+		-r requirements/audit.txt
 	@touch $@
 
 # The first Python that fits; where PYTHON was given by hand, only that one is looked at.

@@ -10,7 +10,7 @@ import pytest
 
 from tests.commands import Convoy
 from tests.prebuilt import prebuild
-from tests.servers import Server
+from tests.servers import Remote, Server
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("CONVOY_SHARED", ROOT.parent / "shared"))
@@ -73,7 +73,10 @@ def serve(cache: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(scope="session")
 def mnist_server(cache: Path, bundled_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server of the bundled models for all tests that only ask it things."""
+    """One server of the bundled models for all tests that only ask it things; CONVOY_TEST_URL names another one."""
+    if url := os.environ.get("CONVOY_TEST_URL"):
+        yield Remote(url)
+        return
     prebuild(bundled_models, cache)  # in this process: eight children would each import TensorFlow first
     log = tmp_path_factory.mktemp("server") / "server.log"
     server = Server(bundled_models, log=log, settings={"cache_dir": cache, "poll_seconds": 0.2, "workers": 2})

@@ -32,10 +32,13 @@ def wait_for(condition: Callable[[], Any], *, seconds: float = DEADLINE, what: s
 class Server:
     """A `convoy serve` process of one's own."""
 
-    def __init__(self, models: Path, *, log: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, models: Path, *, log: Path, settings: Mapping[str, Any], python: str | Path = sys.executable
+    ) -> None:
         self._models = models
         self._log = log
         self._settings = settings
+        self._python = str(python)
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
         self.verify: bool | str = True
@@ -46,7 +49,7 @@ class Server:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("CONVOY_")}
         environ["CONVOY_TUNE"] = "0"  # on two cores, beside other tests, it would only take their time
         environ |= {f"CONVOY_{name.upper()}": str(value) for name, value in self._settings.items()}
-        command = [sys.executable, "-m", "service.cli", "serve", str(self._models), "--port", str(port)]
+        command = [self._python, "-m", "service.cli", "serve", str(self._models), "--port", str(port)]
         self._out = self._log.open("wb")
         self._process = subprocess.Popen(
             command, stdout=self._out, stderr=subprocess.STDOUT, env=environ, cwd=self._log.parent

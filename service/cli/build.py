@@ -18,6 +18,7 @@ from service.errors import BuildInterruptedError, ConvoyError, CustomCodeError, 
 from service.repository.bundles import fingerprint_of
 from service.repository.golden import find_golden
 from service.repository.saved import sha256_of
+from service.repository.shipment import Shipment
 from service.repository.sources import Source, find_sources
 from service.serving.golden import replayed
 from service.serving.live_model import LiveModel
@@ -35,8 +36,14 @@ from service.settings import Settings
     help="Python file that defines your own layers and functions: it is run here and now, to build. A server then "
     "serves the bundle and never runs it.",
 )
+@click.option(
+    "--out",
+    metavar="DIR",
+    help="Folder to write that is served without the saved files, and without TensorFlow: CONVOY_MODELS_DIR and "
+    "CONVOY_BUNDLES_DIR both name it then. Takes what else lies in MODELS_DIR along.",
+)
 @as_json()
-def build(models_dir: str | None, trust_code: str | None, as_json: bool, **given: str | None) -> None:
+def build(models_dir: str | None, trust_code: str | None, out: str | None, as_json: bool, **given: str | None) -> None:
     """Build bundles only, without a server; exit status 1 where a model could not be built.
 
     A bundle that is there already costs nothing, unless it was built with --trust-code and that is given again. Golden
@@ -49,7 +56,12 @@ def build(models_dir: str | None, trust_code: str | None, as_json: bool, **given
         click.echo(f"{read.models_dir} holds no saved model.", err=True)
     supply = Supply(read.models_dir, path=read.models_lock)
     supply.look()
-    results = [_built(source, read, trusted, supply) for source in sorted(sources, key=lambda one: one.stamp.size)]
+    shipment = None if out is None else Shipment(read.models_dir, Path(out).absolute())
+    if shipment:
+        shipment.add_rest(sources)
+    results = [
+        _built(source, read, trusted, supply, shipment) for source in sorted(sources, key=lambda one: one.stamp.size)
+    ]
     if as_json:
         import orjson
 
@@ -65,7 +77,9 @@ def _python_file(name: str) -> Path:
     return path
 
 
-def _built(source: Source, read: Settings, trusted: Path | None, supply: Supply) -> dict[str, object]:
+def _built(
+    source: Source, read: Settings, trusted: Path | None, supply: Supply, shipment: Shipment | None
+) -> dict[str, object]:
     store, limits = store_and_limits(read)
     click.echo(f"{source.name} version {source.version} ({source.path.name})", err=True)
     try:
@@ -74,6 +88,8 @@ def _built(source: Source, read: Settings, trusted: Path | None, supply: Supply)
         _check_lock(source, supply)
         model = open_model(source, store=store, limits=limits, progress=progress, trusted=trusted)
         samples = _replayed(source, model, read)
+        if shipment and model.bundle:
+            shipment.add(source, model.bundle)
     except (ModelError, BuildInterruptedError) as error:
         diagnosis = _diagnosis(error, trusted)
         click.echo(f"  failed: {diagnosis}", err=True)

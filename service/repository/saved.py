@@ -11,7 +11,10 @@ from pathlib import Path
 
 from service.repository.stamp import Stamp, stamp_of
 
-SUFFIXES = (".keras", ".h5", ".hdf5")
+BUILT = ".bundle"
+"""Ends the name of a file that stands for a saved model built elsewhere: the sums of its bundle."""
+_HDF5 = (".h5", ".hdf5")
+SUFFIXES = (".keras", *_HDF5, BUILT)
 PROGRAM = "saved_model.pb"
 _PROGRAM_FILES = (PROGRAM, "keras_metadata.pb", "fingerprint.pb")
 _PROGRAM_FOLDERS = ("variables", "assets")
@@ -37,6 +40,11 @@ class Saved:
     def is_program(self) -> bool:
         """Return whether this is a SavedModel, a TensorFlow program in a folder."""
         return self.path.is_dir()
+
+    @property
+    def is_built(self) -> bool:
+        """Return whether this stands for a bundle made elsewhere; nothing can be built from it."""
+        return self.path.suffix.lower() == BUILT
 
     @property
     def files(self) -> dict[str, Path]:
@@ -67,12 +75,12 @@ def is_program_folder(path: Path) -> bool:
 
 def saved_at(path: Path) -> Saved:
     """Return the saved model whose main file, or SavedModel folder, is `path`."""
-    return Saved(path, _architecture_beside(path) if path.suffix.lower() in SUFFIXES[1:] else None)
+    return Saved(path, _architecture_beside(path) if path.suffix.lower() in _HDF5 else None)
 
 
 def architecture_names(path: Path) -> tuple[str, ...]:
     """Return what the architecture of an HDF5 file may be called that lies beside it."""
-    return (*_own_architectures(path), *_ARCHITECTURES) if path.suffix.lower() in SUFFIXES[1:] else ()
+    return (*_own_architectures(path), *_ARCHITECTURES) if path.suffix.lower() in _HDF5 else ()
 
 
 def stem_of(path: Path) -> str:
@@ -132,7 +140,7 @@ def _own_architectures(path: Path) -> dict[str, None]:
 
 def _may_share(path: Path) -> bool:
     """Return whether an architecture with no name of its own can be meant for `path`, and not for a file beside it."""
-    is_only = sum(one.suffix.lower() in SUFFIXES[1:] for one in path.parent.iterdir()) == 1
+    is_only = sum(one.suffix.lower() in _HDF5 for one in path.parent.iterdir()) == 1
     return is_only or stem_of(path) in ANONYMOUS
 
 

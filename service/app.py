@@ -34,6 +34,7 @@ from service.engine.engines import installed_engines
 from service.explain.activations import Activator
 from service.explain.explainer import Explainer
 from service.explain.insight import Insights
+from service.explain.turns import Turns
 from service.image.decode import ImageLimits
 from service.log import take_native_lines
 from service.metrics.counters import Counters
@@ -92,6 +93,7 @@ class Runtime:
         self._held = HeldModels(settings.runtime_dir)
         self.registry = Registry(self._file, self._store, unloaded=self.unloaded, held=self._held)
         self._follower = Follower(self.registry, seconds=follow_seconds(settings.poll_seconds))
+        self.insights = Insights()
 
     def start(self) -> None:
         """Take part in watching, and load everything that is live before the first request is taken."""
@@ -101,6 +103,7 @@ class Runtime:
 
     def stop(self) -> None:
         """Stop in reverse order; a build at work is ended."""
+        self.insights.close()
         self._follower.stop()
         self._loop.stop()
         self._tuner.stop()
@@ -161,9 +164,9 @@ def create_app(settings: Settings) -> Flask:
     predictor = Predictor(limits=limits, max_examples=settings.max_examples, recorder=observer)
     inferrer = Inferrer(limits=limits, max_examples=settings.max_examples, recorder=observer)
     previewer = Previewer(limits=limits, polarity=predictor.polarity)
-    insights = Insights()
-    activator = Activator(previewer=previewer, insights=insights, recorder=observer)
-    explainer = Explainer(previewer=previewer, insights=insights, recorder=observer)
+    activator = Activator(previewer=previewer, insights=runtime.insights, recorder=observer)
+    turns = Turns(waiting=settings.threads // 2)
+    explainer = Explainer(previewer=previewer, insights=runtime.insights, recorder=observer, turns=turns)
     default = DefaultModel(runtime.registry, settings.default_model)
     app = Application("convoy", max_body=settings.max_body_bytes)
     app.config["MAX_FORM_PARTS"] = settings.max_images + 16

@@ -82,6 +82,10 @@ class ModelFailedError(UnavailableError):
     """The model is known, and could not be built; the message is its diagnosis."""
 
 
+class BusyError(UnavailableError):
+    """As many requests of this costly kind are being answered as are answered at a time."""
+
+
 class DeadlineExceededError(ConvoyError):
     """The answer was not ready within the time a request may take."""
 

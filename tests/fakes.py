@@ -82,6 +82,9 @@ class FakeEngine:
         self.asked.append(inputs)
         return self._answer(inputs)
 
+    def release(self) -> None:
+        """There is nothing to let go of."""
+
 
 def write_graph(path: Path, *, beta: float = 1.0) -> None:
     """Write the tiny model as a LiteRT graph: reshape to (N, 4), then softmax of `beta` times it."""

@@ -10,6 +10,7 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from service.errors import (
+    BusyError,
     ClientGoneError,
     ConvoyError,
     DeadlineExceededError,
@@ -46,6 +47,7 @@ _STATUS: dict[type[ConvoyError], tuple[int, str]] = {
     MisfitError: (422, "Does not fit the model"),
     ModelNotReadyError: (503, "Model not ready"),
     ModelFailedError: (503, "Model failed"),
+    BusyError: (503, "Busy"),
     DeadlineExceededError: (504, "Deadline exceeded"),
 }
 

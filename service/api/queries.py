@@ -41,8 +41,8 @@ class ActivationsQuery(Schema):
     )
 
 
-class ExplainQuery(Schema):
-    """The query of an explanation: which class, of which output, by which method, and how it is shown."""
+class ReasonQuery(Schema):
+    """The query of an explanation: which class, of which output, by which method."""
 
     label = fields.String(
         data_key="class",
@@ -60,6 +60,11 @@ class ExplainQuery(Schema):
     input = fields.String(
         load_default=None, metadata={"description": "Name of the input; every one by default, a picture has the first."}
     )
+
+
+class ExplainQuery(ReasonQuery):
+    """The query of an explanation that may be a picture, and how that is drawn."""
+
     opacity = fields.Float(
         load_default=0.5, validate=validate.Range(0, 1), metadata={"description": "That of the hottest pixels."}
     )

@@ -5,10 +5,19 @@ from types import MappingProxyType
 from typing import Any
 
 from flask import Request
-from marshmallow import Schema
+from marshmallow import Schema, ValidationError
 
 _KEPT = 256
 _LONGEST = 512
+_SEVERAL = "it is there several times; send it once."
+
+
+def single_values(request: Request) -> dict[str, str]:
+    """Return the query of a request as it came; raises marshmallow's ValidationError where a name is there twice."""
+    several = {name: [_SEVERAL] for name, values in request.args.lists() if len(values) > 1}
+    if several:
+        raise ValidationError(several)
+    return request.args.to_dict()
 
 
 class Query:
@@ -23,7 +32,7 @@ class Query:
         text = request.query_string
         found = self._read.get(text)
         if found is None:
-            found = MappingProxyType(self._schema.load(request.args.to_dict()))
+            found = MappingProxyType(self._schema.load(single_values(request)))
             if len(text) <= _LONGEST:
                 self._keep(text, found)
         return found

@@ -7,16 +7,23 @@ import numpy as np
 from flask import Request
 
 from service.api.forms import MOST_NUMBERS, NPY, PNG
-from service.api.queries import ExplainQuery
+from service.api.queries import ExplainQuery, ReasonQuery
+from service.api.read_query import single_values
 from service.errors import MisfitError
 from service.explain.explainer import Asked, Explanation, HeatMap
 
 _QUERY = ExplainQuery()
+_UNSHOWN_QUERY = ReasonQuery()
 
 
 def explain_query(request: Request) -> dict[str, Any]:
     """Return the query of an explanation as ExplainQuery loads it; raises marshmallow's ValidationError."""
-    return dict(_QUERY.load(request.args.to_dict()))
+    return dict(_QUERY.load(single_values(request)))
+
+
+def reason_query(request: Request) -> dict[str, Any]:
+    """Return the query of an explanation that is answered in numbers alone: how it is shown is not asked."""
+    return dict(_UNSHOWN_QUERY.load(single_values(request)))
 
 
 def asked_in(query: dict[str, Any]) -> Asked:

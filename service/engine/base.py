@@ -20,3 +20,7 @@ class Engine(Protocol):
         outputs are fresh arrays the caller may keep.
         """
         ...
+
+    def release(self) -> None:
+        """Let go of the memory that the largest run took; the next run takes what it needs anew."""
+        ...

@@ -1,6 +1,7 @@
 """Owns running LiteRT graphs (`.tflite`), on the CPU with XNNPACK."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,8 +25,9 @@ class LiteRtEngine:
         self, graph: Path, *, inputs: Sequence[str], outputs: Sequence[str], threads: int = 1, in_memory: bool = False
     ) -> None:
         place = {"model_content": graph.read_bytes()} if in_memory else {"model_path": str(graph)}
+        self._open = partial(Interpreter, **place, num_threads=threads)
         try:
-            self._interpreter = Interpreter(**place, num_threads=threads)
+            self._interpreter = self._open()
         except (ValueError, RuntimeError) as error:
             raise BrokenModelError("The exported graph cannot be loaded by LiteRT.") from error
         self._inputs = _indices(_by_signature(self._interpreter, "inputs", inputs))
@@ -40,6 +42,14 @@ class LiteRtEngine:
         self._interpreter.invoke()
         names = self._outputs if only is None else only
         return {name: self._interpreter.get_tensor(self._outputs[name]) for name in names}
+
+    def release(self) -> None:
+        """Open the graph anew: an interpreter keeps what its largest run took. Where the file is gone, keep the old."""
+        try:
+            self._interpreter = self._open()
+        except (ValueError, RuntimeError):
+            return
+        self._shapes = {}
 
     def _resize(self, inputs: Arrays) -> None:
         shapes = {name: array.shape for name, array in inputs.items()}

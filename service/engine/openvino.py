@@ -52,6 +52,10 @@ class OpenVinoEngine:
         request.infer({self._inputs[name]: np.ascontiguousarray(array) for name, array in inputs.items()})
         return {name: request.get_output_tensor(place).data.copy() for name, place in self._outputs.items()}
 
+    def release(self) -> None:
+        """Let the compiled graphs go; see `Engine.release`."""
+        self._requests.clear()
+
     def _request(self, inputs: Arrays) -> Any:
         key = tuple(inputs[name].shape for name in self._inputs)
         request = self._requests.pop(key, None) or self._compiled(inputs)

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import MisfitError
-from service.explain.insight import Insights
+from service.explain.insight import Insights, check_room
 from service.model.card import ModelCard, OutputCard
 from service.model.insight import LayerTap
 from service.model.layers import Layer
 from service.model.stack import Stack, layer_named, shapes_in
 from service.model.tensors import ChannelOrder
 from service.serving.examples import Example, Origin
+from service.serving.free_size import Items
 from service.serving.live_model import LiveModel
 from service.serving.preview import Previewer
 from service.serving.statistics import Account, Recorder, recorded
@@ -81,7 +82,7 @@ class Activator:
         with recorded(self._recorder, account):
             began = time.monotonic()
             layer = layer_called(model.card, tap)
-            seen = self._previewer.preview(example, model)
+            seen = self._previewer.preview(example, model, check=lambda items: _check_room(model, layer, items))
             account.timings.decode = time.monotonic() - began
             inputs = {name: one.array[np.newaxis] for name, one in seen.inputs.items()}
             (values,) = self._insights.activations(model, inputs, [tap], deadline=deadline)
@@ -90,6 +91,11 @@ class Activator:
             found = _activation(model.card, seen.origin, layer, tap, values, channels, warnings)
             account.examples = 1
         return found
+
+
+def _check_room(model: LiveModel, layer: Layer, items: Items) -> None:
+    if layer.type != "InputLayer":  # which gives what the model is given, without a run
+        check_room(model.card, items)
 
 
 def layer_called(card: ModelCard, tap: LayerTap) -> Layer:
@@ -101,14 +107,19 @@ def layer_called(card: ModelCard, tap: LayerTap) -> Layer:
     return found
 
 
-def numbers_of(card: ModelCard, tap: LayerTap) -> int | None:
-    """Return how many numbers `tap` gives for an example, None where that depends on it; raises as `layer_called`."""
+def numbers_of(card: ModelCard, tap: LayerTap) -> tuple[int | None, int | None]:
+    """Return how many numbers `tap` gives for an example, and in how many channels; raises as `layer_called`.
+
+    Each is None where it depends on the example.
+    """
     layer = layer_called(card, tap)
     shapes = shapes_in(layer.output_shape)
     if len(layer.taken) > 1 or tap.part >= len(shapes):  # calls may give different shapes
-        return None
-    item = [axis for axis in shapes[tap.part][1:] if axis is not None]
-    return math.prod(item) if len(item) == len(shapes[tap.part]) - 1 else None
+        return None, None
+    shape = shapes[tap.part]
+    item = [axis for axis in shape[1:] if axis is not None]
+    channels = shape[1 if _order_of(layer, len(shape)) == "channels_first" else -1]
+    return math.prod(item) if len(item) == len(shape) - 1 else None, channels
 
 
 def _check_call(card: ModelCard, layer: Layer, tap: LayerTap) -> None:

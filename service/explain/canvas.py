@@ -1,5 +1,6 @@
 """Owns an input as a plane to be painted over: which of its numbers lie at which row and column."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +54,7 @@ def canvas_of(card: InputCard, seen: SeenInput) -> Canvas:
     Raises MisfitError for an input of more axes, TooLargeError for one of more than MOST_NUMBERS.
     """
     array = seen.array
-    _check_size(card, array)
+    check_canvas(card, array.shape)
     numbers = np.arange(array.size, dtype=np.intp).reshape(array.shape)
     if card.layout is None or seen.planes is None:
         return Canvas(card.spec.name, array, _as_plane(numbers, card))
@@ -61,12 +62,13 @@ def canvas_of(card: InputCard, seen: SeenInput) -> Canvas:
     return Canvas(card.spec.name, array, places, seen.picture)
 
 
-def _check_size(card: InputCard, array: NDArray[Any]) -> None:
-    if array.size > MOST_NUMBERS:
-        shape = "x".join(map(str, array.shape))
+def check_canvas(card: InputCard, item: tuple[int, ...]) -> None:
+    """Raise TooLargeError for an input of more than MOST_NUMBERS, whose shape without the batch axis is `item`."""
+    if math.prod(item) > MOST_NUMBERS:
+        shape = "x".join(map(str, item))
         raise TooLargeError(
-            f"Input {card.spec.name} is {array.size:,} numbers ({shape}), and a heat map is made of {MOST_NUMBERS:,} "
-            "at most; send a smaller picture."
+            f"Input {card.spec.name} is {math.prod(item):,} numbers ({shape}), and a heat map is made of "
+            f"{MOST_NUMBERS:,} at most; send a smaller picture."
         )
 
 

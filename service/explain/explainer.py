@@ -8,19 +8,31 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import MisfitError
+from service.errors import DeadlineExceededError, MisfitError
 from service.explain import gradcam
-from service.explain.canvas import Canvas, canvas_of
+from service.explain.canvas import Canvas, canvas_of, check_canvas
 from service.explain.insight import Insights
-from service.explain.occlusion import Question, budget_of, is_fine, occluded
+from service.explain.occlusion import Question, budget_of, coarsest, is_fine, occluded
 from service.explain.target import Target, class_called, output_called, target_of
+from service.explain.turns import Turns
 from service.model.card import ModelCard, OutputCard
 from service.serving.examples import Example, Origin
+from service.serving.free_size import Items, check_items
 from service.serving.live_model import LiveModel
 from service.serving.preview import Preview, Previewer
 from service.serving.statistics import Account, Recorder, recorded
 
 Method = Literal["grad-cam", "occlusion"]
+_NOTHING = "Nothing in the picture speaks for {!r} by this method."
+_NO_TIME_LEFT = (
+    "The coarsest heat map by occlusion takes {} runs of the model, some {:.1f} s, and {:.1f} s are left; {}allow more "
+    "time with X-Request-Timeout, up to the server's own limit, or send a smaller picture."
+)
+_TOO_LATE = "The time was too short for occlusion, so this is Grad-CAM; with more time it may be occlusion."
+_SURELY = 0.5
+"""The part of the time that is left which the coarsest heat map may take where Grad-CAM would do as well."""
+_ROUNDING = 1e-6
+"""What is left of a heat map whose largest number is less, of the logits' spread, is rounding."""
 _CUT_SHORT = "The time was too short for smaller patches; the heat map is coarser than it could be."
 _NOT_FINITE = "Some gradients are not finite (NaN or infinity); those places have no heat. method=occlusion needs none."
 _LEFT_OUT = "No maps are made of the input {}, so Grad-CAM says nothing of it; ask with method=occlusion."
@@ -75,7 +87,15 @@ class Explanation:
 class Explainer:
     """Explains answers of live models."""
 
-    def __init__(self, *, previewer: Previewer, insights: Insights, recorder: Recorder | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        previewer: Previewer,
+        insights: Insights,
+        recorder: Recorder | None = None,
+        turns: Turns | None = None,
+    ) -> None:
+        self._turns = turns or Turns()
         self._previewer = previewer
         self._insights = insights
         self._recorder = recorder
@@ -84,12 +104,13 @@ class Explainer:
         """Return where in an example a class shows; of a batch of numbers, in the first, with a warning.
 
         `deadline` is a `time.monotonic()` value. Raises RequestError as a prediction would, MisfitError for a class, an
-        output or an input that is not there, or a method that the model does not allow; DeadlineExceededError.
+        output or an input that is not there, or a method that the model does not allow; DeadlineExceededError;
+        BusyError where other heat maps are being made.
         """
         account = Account(model.key, is_counted=False)
-        with recorded(self._recorder, account):
+        with self._turns.turn(deadline=deadline), recorded(self._recorder, account):
             began = time.monotonic()
-            seen = self._previewer.preview(example, model)
+            seen = self._previewer.preview(example, model, check=lambda items: _check_items(model, items, asked))
             account.timings.decode = time.monotonic() - began
             run = _Run(model, self._insights, seen, asked, deadline)
             found = run.explanation()
@@ -117,14 +138,16 @@ class _Run:
         self._check_asked(output)  # what cannot be answered costs no pass
         began = time.monotonic()
         outputs, waited = self._model.run(self._inputs, deadline=self._deadline)
-        passes = budget_of(self._model, seconds=time.monotonic() - began - waited) // len(self._canvases)
+        seconds = time.monotonic() - began - waited
+        passes = budget_of(self._model, seconds=seconds) // len(self._canvases)
         target = target_of(output, outputs[output.spec.name], self._asked.label)
         if target.value is None:
             raise MisfitError("The model's output for this class is not finite (NaN or infinity): it has no reasons.")
-        method = self._asked.method or self._best_method(passes)
+        method = self._timely(self._asked.method or self._best_method(passes), seconds)
         spent, maps = self._by_gradients(target) if method == "grad-cam" else self._by_occlusion(target, passes)
-        if not any(one.raw.max() > 0 for one in maps):
-            self._warnings.append(f"Nothing in the picture speaks for {target.label!r} by this method.")
+        least = _ROUNDING * target.spread(outputs[output.spec.name])
+        if not any(one.raw.max() > least for one in maps):
+            self._warnings.append(_NOTHING.format(target.label))
         return Explanation(card, self._origin, target, method, spent, tuple(maps), tuple(dict.fromkeys(self._warnings)))
 
     def _check_asked(self, output: OutputCard) -> None:
@@ -154,6 +177,20 @@ class _Run:
         has_time = all(is_fine(one.size, passes) for one in self._canvases)
         return "occlusion" if has_time or insight.no_gradient or self._left_out() else "grad-cam"
 
+    def _timely(self, method: Method, seconds: float) -> Method:
+        """Return a method that will be done in time, by the `seconds` of one run; raises DeadlineExceededError."""
+        left = self._deadline - time.monotonic()
+        runs = sum(coarsest(one.size) for one in self._canvases)
+        has_gradient = not (self._model.card.facts.insight.no_gradient or self._left_out())
+        is_open = has_gradient and self._asked.method is None
+        if method == "grad-cam" or runs * seconds < (_SURELY if is_open else 1) * left:
+            return method
+        if is_open:
+            self._warnings.append(_TOO_LATE)
+            return "grad-cam"
+        other = "ask with method=grad-cam, which takes one, or " if has_gradient else ""
+        raise DeadlineExceededError(_NO_TIME_LEFT.format(runs, runs * seconds, left, other))
+
     def _by_occlusion(self, target: Target, passes: int) -> tuple[int, list[HeatMap]]:
         question = Question(self._model, self._inputs, target, self._deadline)
         found = [occluded(question, one, passes=passes) for one in self._canvases]
@@ -171,6 +208,14 @@ class _Run:
         if left_out := self._left_out():
             self._warnings.append(_LEFT_OUT.format(", ".join(left_out)))
         return 1, [HeatMap(canvas, heat) for canvas, heat in found if heat is not None]
+
+
+def _check_items(model: LiveModel, items: Items, asked: Asked) -> None:
+    """Raise TooLargeError where a picture is too large for a heat map, or for the model; see `told_items`."""
+    for one in model.card.inputs:
+        if one.spec.name in items and asked.input in (None, one.spec.name):
+            check_canvas(one, items[one.spec.name])
+    check_items(items, bytes_per_number=model.bytes_per_number)
 
 
 def _canvases(card: ModelCard, seen: Preview, name: str | None) -> list[Canvas]:

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from service.engine.base import Arrays
 from service.errors import MisfitError, TooLargeError
 from service.explain.second_graphs import HELD_OUTPUTS, SecondGraph, SecondGraphs
+from service.model.card import ModelCard
 from service.model.insight import CamTap, LayerTap, gradients_name, maps_name, tap_name, weight_input, weighted_outputs
 from service.model.stack import layer_named
 from service.serving.admission import check_deadline
+from service.serving.free_size import Items, numbers_in
 from service.serving.live_model import LiveModel
 
 LARGEST = 2**30
@@ -113,7 +115,8 @@ def _run(
     graphs: SecondGraphs, model: LiveModel, arrays: Arrays, wanted: Sequence[str], deadline: float
 ) -> dict[str, NDArray[Any]]:
     """Run the second graph on each example of a batch in turn; return the outputs that are wanted."""
-    needed = _size_checked(model, arrays)
+    inputs = {one.spec.name: arrays[one.spec.name].shape[1:] for one in model.card.facts.inputs}
+    needed = check_room(model.card, inputs)
     graph = graphs.of(model, deadline=deadline)
     try:
         rows = list(_rows(graph, arrays, wanted, deadline))
@@ -132,10 +135,9 @@ def _rows(
         yield graph.run(one, wanted, deadline=deadline)
 
 
-def _size_checked(model: LiveModel, arrays: Arrays) -> float:
-    """Return the bytes that the outputs of all layers take for one example; raises TooLargeError."""
-    numbers = sum(arrays[one.spec.name][0].size for one in model.card.facts.inputs)
-    needed: float = numbers * model.card.facts.insight.bytes_per_number
+def check_room(card: ModelCard, items: Items) -> float:
+    """Return the bytes that the outputs of all layers take for an example of these shapes; raises TooLargeError."""
+    needed = numbers_in(items) * card.facts.insight.bytes_per_number
     if needed > LARGEST:
         raise TooLargeError(
             f"The outputs of all layers would take {needed / 2**20:,.0f} MiB for this picture, and "

@@ -81,6 +81,11 @@ def levels_within(size: tuple[int, int], passes: int) -> list[list[Box]]:
     return levels
 
 
+def coarsest(size: tuple[int, int]) -> int:
+    """Return how many passes the coarsest heat map of a plane takes."""
+    return len(patches(size, PARTS[0]))
+
+
 def is_fine(size: tuple[int, int], passes: int) -> bool:
     """Return whether so many passes give a heat map of a plane that is finer than the last maps of most nets."""
     return sum(len(patches(size, part)) for part in PARTS[:FINE_LEVELS]) <= passes

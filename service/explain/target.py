@@ -52,6 +52,18 @@ class Target:
             return _against_others(np.log(np.maximum(values, _LEAST)), self.index)
         return self._odds_of_sigmoid(values)
 
+    def spread(self, rows: NDArray[Any]) -> float:
+        """Return how far the logits of the first of `rows` (N, units) lie apart, at least 1; scores have no such least.
+
+        That is the scale on which a difference shows in a float32.
+        """
+        values = rows[:1].reshape(-1).astype(np.float64)
+        if self.output.head == "scores":
+            return float(np.nan_to_num(np.abs(values), posinf=0.0).max())
+        odds = values if self.output.head in ("logits", "binary-logit") else np.log(np.maximum(values, _LEAST))
+        finite = odds[np.isfinite(odds)]
+        return max(1.0, float(np.ptp(finite))) if finite.size else 1.0
+
     def weights(self, rows: int) -> NDArray[np.float32]:
         """Return what the numbers before the head count for the class, a row for each example, shape (rows, units)."""
         if self.output.head in TWO_CLASS_HEADS:

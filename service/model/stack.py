@@ -11,7 +11,9 @@ from service.model.tensors import Shape, is_map
 
 NO_LAYERS = "The saved file does not hold its layers."
 NO_MAPS = "The model works on vectors: there are no maps to turn into one."
+NO_PLACES = "The model's maps have one place each: they are vectors already, and nothing turns them into one."
 NO_VECTOR = "The model's output is a map: nothing turns maps into a vector."
+_VECTOR_AXES = 2
 _SHOWN = 100
 """Letters of an unknown name that are told; no layer's is longer in earnest."""
 
@@ -96,8 +98,10 @@ def maps_to_vector_text(layers: Sequence[Layer]) -> str:
         return " ".join(map(str, steps))
     if not layers:
         return NO_LAYERS
-    has_maps = any(is_map(shape) for one in layers for shape in shapes_in(one.output_shape))
-    return NO_VECTOR if has_maps else NO_MAPS
+    shapes = [shape for one in layers for shape in shapes_in(one.output_shape)]
+    if any(map(is_map, shapes)):
+        return NO_VECTOR
+    return NO_PLACES if any(len(shape) > _VECTOR_AXES for shape in shapes) else NO_MAPS
 
 
 def layer_named(layers: Sequence[Layer] | None, name: str) -> Layer:

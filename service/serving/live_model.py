@@ -15,12 +15,14 @@ from service.engine.engines import open_engine
 from service.errors import BrokenModelError, DisagreementError, MisfitError, ModelNotReadyError
 from service.model.agreement import largest_difference
 from service.model.card import ModelCard, compose_card
+from service.model.regions.cost import bytes_per_number
 from service.model.sidecar import Sidecar
 from service.model.tuning import CHUNK as CHUNK
 from service.model.tuning import FIRST_ENGINE, Choice, default_choice
 from service.repository.bundles import Bundle
 from service.repository.seal import GraphSeal
 from service.serving.admission import check_deadline, too_late
+from service.serving.free_size import KEPT_BYTES, MOST_BYTES, check_items
 from service.serving.live import ModelKey
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,12 @@ class LiveModel:
     choice: Choice = Choice()
     """How it is to be run. `card.engine` is the engine that it has, where the one chosen could not be had."""
 
+    bytes_per_number: float = field(init=False)
+    """What a run takes for each number of an example, of a model of free size; 0 for others."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bytes_per_number", bytes_per_number(self.card.facts))
+
     @property
     def key(self) -> ModelKey:
         """Return the model's name and version."""
@@ -58,21 +66,32 @@ class LiveModel:
         """Run a batch of any size in chunks; return outputs by name and the seconds spent waiting.
 
         The engine gives the same numbers whatever the chunk.
-        `deadline` is a `time.monotonic()` value; raises DeadlineExceededError where it passes between chunks.
+        `deadline` is a `time.monotonic()` value; raises DeadlineExceededError where it passes between chunks, and
+        TooLargeError where an example would take too much memory.
         """
         parts: list[dict[str, NDArray[Any]]] = []
         waited = 0.0
         size = len(next(iter(inputs.values())))
-        for start in range(0, size, self.choice.chunk):
+        cost = self._bytes_of_one(inputs)
+        rows = self.choice.chunk if cost * self.choice.chunk <= MOST_BYTES else max(1, int(MOST_BYTES / cost))
+        for start in range(0, size, rows):
             if start:
                 check_deadline(deadline)
-            chunk = {name: array[start : start + self.choice.chunk] for name, array in inputs.items()}
+            chunk = {name: array[start : start + rows] for name, array in inputs.items()}
             waited += self._enter(deadline)
             try:
                 parts.append(self._run_chunk(chunk))
             finally:
+                if cost * min(rows, size) > KEPT_BYTES:
+                    self.engine.release()
                 self.lock.release()
         return joined(parts), waited
+
+    def _bytes_of_one(self, inputs: Arrays) -> float:
+        if not self.bytes_per_number:
+            return 0.0
+        items = {name: array.shape[1:] for name, array in inputs.items()}
+        return check_items(items, bytes_per_number=self.bytes_per_number)
 
     def runs_of(self, rows: int) -> tuple[tuple[int, int], ...]:
         """Return how a batch of so many rows is run: pairs of the rows of a chunk and how many there are of it."""

@@ -7,13 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import MisfitError
-from service.image.decode import ImageLimits
+from service.errors import MisfitError, RequestError
+from service.image.decode import ImageLimits, open_image
 from service.image.pipeline import picture_to_input
 from service.image.reshape import numbers_to_batch, range_warning
 from service.model.card import ModelCard
 from service.model.input_card import InputCard
+from service.model.regions.cost import bytes_per_number
 from service.serving.examples import ANY_INPUT, Example, Numbers, Origin, Part, Picture, Unusable
+from service.serving.free_size import check_items, is_free
+
+_SMALL_FILE = 4096
+"""Bytes of a picture that is decoded to see its size: it has hardly more than four million numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Prepared:
 def prepare(example: Example, card: ModelCard, *, limits: ImageLimits) -> Prepared:
     """Return the inputs that an example gives the model of `card`; raises RequestError where it gives none."""
     check_names(example, card)
+    if told := told_items(example, card, limits=limits):
+        check_items(told, bytes_per_number=bytes_per_number(card.facts))
     arrays: dict[str, NDArray[Any]] = {}
     origin = Origin(filename_of(example))
     warnings: list[str | None] = []
@@ -57,6 +64,30 @@ def prepare(example: Example, card: ModelCard, *, limits: ImageLimits) -> Prepar
     if len(arrays) > 1:
         check_counts({name: len(array) for name, array in arrays.items()})
     return Prepared(origin, arrays, tuple(dict.fromkeys(filter(None, warnings))))
+
+
+def told_items(example: Example, card: ModelCard, *, limits: ImageLimits) -> dict[str, tuple[int, ...]]:
+    """Return the shape that pictures will have for inputs of free size, by their headers: no pixel is decoded.
+
+    None is told of a picture that is resized, of a small file, nor of one that cannot be read: decoding says why.
+    """
+    free = [one for one in card.inputs if is_free(one.spec)]
+    found = {one.spec.name: _told(part_for(example, one), one, limits) for one in free}
+    return {name: item for name, item in found.items() if item is not None}
+
+
+def _told(part: Picture | Numbers, card: InputCard, limits: ImageLimits) -> tuple[int, ...] | None:
+    recipe, layout = card.recipe, card.layout
+    if not isinstance(part, Picture) or len(part.data) < _SMALL_FILE or recipe is None or layout is None:
+        return None
+    if layout.size != (None, None) or recipe.size != (None, None) or recipe.shortest_edge is not None:
+        return None
+    try:
+        width, height = open_image(part.data, limits=limits).header.size
+    except RequestError:
+        return None
+    sides = iter((height, width))
+    return tuple(next(sides) if axis is None else axis for axis in card.spec.item_shape)
 
 
 def part_for(example: Example, card: InputCard) -> Picture | Numbers:

@@ -1,7 +1,7 @@
 """Owns the preview: what a model is given for an example, to look at, with every conversion on the way there."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,9 +18,17 @@ from service.image.unscale import to_picture, to_planes
 from service.model.input_card import InputCard
 from service.serving.admission import check_deadline
 from service.serving.examples import Example, Numbers, Origin, Picture
+from service.serving.free_size import Items
 from service.serving.live_model import LiveModel
 from service.serving.polarity_watch import PolarityWatch
-from service.serving.preparation import check_counts, check_names, check_takes_pictures, filename_of, part_for
+from service.serving.preparation import (
+    check_counts,
+    check_names,
+    check_takes_pictures,
+    filename_of,
+    part_for,
+    told_items,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +98,15 @@ class Previewer:
         self._limits = limits
         self._polarity = polarity
 
-    def preview(self, example: Example, model: LiveModel) -> Preview:
+    def preview(self, example: Example, model: LiveModel, *, check: Callable[[Items], None] | None = None) -> Preview:
         """Return what a model is given for an example; of a batch of numbers, for the first, with a warning.
 
-        Raises RequestError as a prediction would.
+        `check` is given what `told_items` tells, before anything is decoded. Raises RequestError as a prediction would.
         """
         card = model.card
         check_names(example, card)
+        if check is not None:
+            check(told_items(example, card, limits=self._limits))
         origin = Origin(filename_of(example))
         seen: dict[str, SeenInput] = {}
         counts = {one.spec.name: 1 for one in card.inputs}

@@ -275,7 +275,11 @@ def test_too_many_numbers_for_json_are_had_by_channels_or_as_npy(
     monkeypatch.setattr(activations, "MOST_NUMBERS", 100)
     with monkeypatch.context() as patched:
         patched.setattr(Insights, "activations", lambda *_, **__: pytest.fail("they were computed"))
-        assert "channels=0-15" in refused(client, "?layer=maps", headers=JSON)
+        text = refused(client, "?layer=maps", headers=JSON)
+        assert "name 2 channels at most, such as channels=0-1, or ask with" in text
+        patched.setattr(activations, "MOST_NUMBERS", 3)
+        text = refused(client, "?layer=maps&channels=1", headers=JSON)
+        assert "3; ask with Accept: application/x-npy or image/png, or send a smaller picture" in text
     assert given(client, "?layer=maps&channels=1")["channels"] == [1]
     assert ask(client, "?layer=maps", headers=NPY).status_code == 200
 

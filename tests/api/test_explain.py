@@ -13,7 +13,8 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from service.api import reasons
-from service.explain import explainer
+from service.explain import explainer, turns
+from service.serving import preview
 from service.serving.live_model import LiveModel
 from tests.api.conftest import AppOf
 from tests.pictures import encoded, npy
@@ -30,21 +31,21 @@ B64 = {"b64": base64.b64encode(PICTURE).decode()}
 NUMBERS = np.zeros((SIDE, SIDE, 1)).tolist()
 
 
-def spot(image: Any, *, units: int, activation: str | None = None, name: str = "kind") -> Any:
+def spot(image: Any, *, units: int, activation: str | None = None, name: str = "kind", slope: float = 0.05) -> Any:
     """Return a head whose last class speaks for light anywhere, by way of one map that is the picture itself."""
     same = layers.Conv2D(1, 1, kernel_initializer="ones", name=f"maps_{name}")(image)
     flat = layers.Flatten()(same)
     kernel = np.zeros((flat.shape[1], units), np.float32)
-    kernel[:, -1] = 0.05
+    kernel[:, -1] = slope
     last = layers.Dense(units, activation=activation, name=name)
     found = last(flat)
     last.set_weights([kernel, np.zeros(units, np.float32)])
     return found
 
 
-def one(units: int, activation: str | None) -> Any:
+def one(units: int, activation: str | None, *, slope: float = 0.05) -> Any:
     image = keras.Input((SIDE, SIDE, 1), name="image")
-    return keras.Model(image, spot(image, units=units, activation=activation))
+    return keras.Model(image, spot(image, units=units, activation=activation, slope=slope))
 
 
 def two() -> Any:
@@ -94,6 +95,7 @@ HEADS = {"softmax": 3, "logits": 3, "binary": 1, "multi-label": 3}
 _ENDS = {"softmax": "softmax", "logits": None}
 MODELS = {
     **{head: partial(one, units, _ENDS.get(head, "sigmoid")) for head, units in HEADS.items()},
+    "faint": lambda: one(3, None, slope=1e-12),
     "scores": lambda: one(3, "relu"),
     "two": two,
     "flat": flat,
@@ -230,6 +232,7 @@ def test_the_picture_is_large_enough_to_be_looked_at(client: FlaskClient) -> Non
         ("softmax", "?class=3", "from 0 to 2"),
         ("softmax", "?method=magic", "method: Must be one of: grad-cam, occlusion."),
         ("softmax", "?opacity=2", "opacity: "),
+        ("softmax", "?class=0&class=1", "class: it is there several times; send it once."),
         ("softmax", "?opacity=nan", "opacity: "),
         ("softmax", "?output=other", "'other' is no output with classes; this model has kind."),
         ("softmax", "?input=other", "There is no input 'other'; this model has image."),
@@ -247,6 +250,69 @@ def test_what_cannot_be_explained_costs_no_pass(
 ) -> None:
     monkeypatch.setattr(LiveModel, "run", lambda *_, **__: pytest.fail("the model was run"))
     refused(client, model, query)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every run of a model take a fifth of a second."""
+    run = LiveModel.run
+
+    def slowly(self: LiveModel, inputs: Any, *, deadline: float) -> Any:
+        time.sleep(0.2)
+        return run(self, inputs, deadline=deadline)
+
+    monkeypatch.setattr(LiveModel, "run", slowly)
+
+
+@pytest.mark.usefixtures("slow")
+def test_where_the_time_is_too_short_for_occlusion_it_is_grad_cam(client: FlaskClient) -> None:
+    body = ask(client, "softmax", headers=JSON | {"X-Request-Timeout": "3"}).get_json()
+    assert body["method"] == "grad-cam"
+    assert "too short for occlusion" in body["warnings"][0]
+
+
+@pytest.mark.usefixtures("slow")
+@pytest.mark.parametrize(
+    ("model", "query", "text"),
+    [
+        ("softmax", "?method=occlusion", "ask with method=grad-cam, which takes one, or allow more"),
+        ("flat", "", "left; allow more"),
+    ],
+)
+def test_what_cannot_be_done_in_time_is_refused_at_once(client: FlaskClient, model: str, query: str, text: str) -> None:
+    began = time.monotonic()
+    response = ask(client, model, query, headers={"X-Request-Timeout": "3"})
+    assert response.status_code == 504
+    assert "takes 36 runs of the model" in response.text
+    assert text in response.text
+    assert time.monotonic() - began < 2.5
+
+
+def test_other_heat_maps_are_not_waited_for_long(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "_SHARE", 0.0)
+    run, inside = LiveModel.run, list[Any]()
+
+    def meanwhile(self: LiveModel, inputs: Any, *, deadline: float) -> Any:
+        if not inside:
+            inside.append(None)
+            inside[0] = ask(client, "softmax")
+        return run(self, inputs, deadline=deadline)
+
+    monkeypatch.setattr(LiveModel, "run", meanwhile)
+    assert ask(client, "softmax").status_code == 200
+    assert (inside[0].status_code, inside[0].headers["Retry-After"]) == (503, "5")
+
+
+def test_what_is_rounding_says_nothing(client: FlaskClient) -> None:
+    body = given(client, "faint", "?method=grad-cam&class=2")
+    assert 0 < body["tensors"][0]["maximum"] < 1e-9
+    assert body["warnings"] == ["Nothing in the picture speaks for 'class_2' by this method."]
+
+
+def test_a_large_picture_is_refused_before_it_is_decoded(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = encoded(np.random.default_rng(0).integers(0, 2, (2001, 2001), np.uint8))
+    monkeypatch.setattr(preview, "decode_picture", lambda *_, **__: pytest.fail("it was decoded"))
+    assert ask(client, "free", data=noise).status_code == 413
 
 
 def test_waiting_for_the_model_takes_nothing_off_the_budget(
@@ -339,6 +405,7 @@ def test_kserve_takes_the_query_too(client: FlaskClient) -> None:
         ({"instances": []}, "", 400, "No values in 'instances' array"),
         ({}, "", 400, "Missing 'inputs' or 'instances' key"),
         ({"instances": [B64]}, "?method=magic", 400, "method: Must be one of"),
+        ({"instances": [B64]}, "?opacity=1", 400, "opacity: Unknown field"),
     ],
 )
 def test_kserve_is_told_what_is_wrong(client: FlaskClient, body: Any, query: str, status: int, text: str) -> None:

@@ -14,7 +14,7 @@ from service.builder.insight import look_inside
 from service.builder.legacy_program import LegacyProgram
 from service.builder.process import BuildLimits
 from service.engine.litert import LiteRtEngine
-from service.errors import MisfitError
+from service.errors import MisfitError, UnknownLayerError
 from service.explain.insight import CamMaps, Insights
 from service.model.insight import CamTap, LayerTap, output_names, tap_name, weight_input
 from service.repository.bundle_files import INSIGHT
@@ -198,7 +198,7 @@ def test_every_part_of_a_layer_of_several_outputs_is_given(tmp_path: Path) -> No
 
 
 def test_a_layer_that_is_not_there_is_told_from_one_that_cannot_be_shown(toy: LiveModel) -> None:
-    with pytest.raises(MisfitError, match="no layer 'conv'"):
+    with pytest.raises(UnknownLayerError, match="no layer 'conv'"):
         Insights().activations(toy, inputs_for(toy), [LayerTap("conv")], deadline=a_minute())
 
 

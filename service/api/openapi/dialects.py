@@ -8,7 +8,7 @@ from service.api.openapi.inside import V1ExplainAnswer
 from service.api.openapi.native import IMAGES
 from service.api.openapi.operation import BINARY, JSON, PICTURES, Answer, Content, Operation, Tag, in_json
 from service.api.openapi.shapes import StatusAnswer
-from service.api.queries import ExplainQuery
+from service.api.queries import ReasonQuery
 from service.api.schemas import PredictAnswer, PredictQuery
 
 _V1: Tag = "TensorFlow Serving and KServe v1"
@@ -46,8 +46,8 @@ TFSERVING = {
     "tfserving.explain": Operation(
         _V1,
         "Show where in each instance a class shows",
-        "KServe's verb, with the query of the native `…/explain`.",
-        query=ExplainQuery,
+        "KServe's verb, with the query of the native `…/explain` but for how a picture is drawn.",
+        query=ReasonQuery,
         body=(Content(JSON, shapes.V1PredictBody),),
         answers=in_json(V1ExplainAnswer, "A heat map for each instance."),
         errors=_ASKED,

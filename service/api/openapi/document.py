@@ -159,7 +159,7 @@ def _path_parameters(rule: Rule) -> list[dict[str, Any]]:
             "name": found["name"],
             "required": True,
             "description": _PATH_PARAMETERS.get(found["name"], found["name"]),
-            "schema": {"type": "integer", "minimum": 0} if found["kind"] == "int" else {"type": "string"},
+            "schema": {"type": "integer", "minimum": 0} if found["name"] == "index" else {"type": "string"},
         }
         for found in _VARIABLE.finditer(rule.rule)
     ]

@@ -9,7 +9,7 @@ from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import BaseConverter
 
 from service.api.deadline import deadline_of
-from service.api.reasons import explain_query
+from service.api.reasons import reason_query
 from service.api.room import Room
 from service.api.tfserving import answers
 from service.api.tfserving.document import parse_document
@@ -127,7 +127,7 @@ class _Views:
 
     def _explain(self, address: Address) -> Response:
         deadline = deadline_of(request, limit=self._timeout)
-        query = explain_query(request)
+        query = reason_query(request)
         model = live_model(self._registry, address)
         asked = read_predict(_document(), model.card, self._room)
         return explained(model, asked, query, self._explainer, deadline=deadline)

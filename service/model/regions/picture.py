@@ -43,7 +43,7 @@ class Pictures:
 
     def __init__(self, layers: Sequence[Layer], inputs: Sequence[InputFacts], sizes: Mapping[str, Size]) -> None:
         self._inputs = inputs
-        self._layers = _input_layers(layers, inputs)
+        self._layers = input_layers(layers, inputs)
         self.sizes = {self._layers[one.spec.name]: _filled(one, sizes.get(one.spec.name)) for one in inputs}
         """The sizes of each input without the batch axis, by the name of its layer."""
 
@@ -57,7 +57,7 @@ class Pictures:
         return layer in seen and not is_nothing(seen[layer])
 
 
-def _input_layers(layers: Sequence[Layer], inputs: Sequence[InputFacts]) -> dict[str, str]:
+def input_layers(layers: Sequence[Layer], inputs: Sequence[InputFacts]) -> dict[str, str]:
     """Map each input to its layer: of the same name, as Keras has it, else in the model's order."""
     found = [one.name for one in layers if one.type == "InputLayer" and not one.inbound]
     wanted = [one.spec.name for one in inputs]

@@ -138,6 +138,9 @@ def test_where_time_is_short_there_is_a_coarse_map() -> None:
             time.sleep(0.02 * len(inputs["pixels"]))
             return plain(inputs)
 
+        def release(self) -> None:
+            pass
+
     slow = LiveModel(model.card, Slow())
     found = occluded(question(slow, spotted(), seconds=2.5), canvas(spotted()), passes=250)
     assert found.is_cut_short

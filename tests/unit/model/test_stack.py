@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.model.layers import Layer
-from service.model.stack import NO_LAYERS, NO_MAPS, NO_VECTOR, Stack, maps_to_vector, maps_to_vector_text
+from service.model.stack import NO_LAYERS, NO_MAPS, NO_PLACES, NO_VECTOR, Stack, maps_to_vector, maps_to_vector_text
 
 
 def layer(name: str, kind: str, taken: Any, given: Any, *inbound: str, **more: Any) -> Layer:
@@ -137,10 +137,11 @@ def test_layers_of_nested_models_are_named_by_their_path() -> None:
     ("layers", "text"),
     [
         ((picture(20), layer("dense", "Dense", (20,), (2,), "image")), NO_MAPS),
+        ((picture(1, 1, 3), layer("conv", "Conv2D", (1, 1, 3), (1, 1, 2), "image")), NO_PLACES),
         ((picture(8, 8, 3), layer("conv", "Conv2D", (8, 8, 3), (8, 8, 2), "image")), NO_VECTOR),
         ((), NO_LAYERS),
     ],
-    ids=["vectors all along", "a map at the end", "no layers"],
+    ids=["vectors all along", "one place", "a map at the end", "no layers"],
 )
 def test_where_nothing_turns_maps_into_a_vector_the_text_says_why(layers: tuple[Layer, ...], text: str) -> None:
     assert steps(layers) == []

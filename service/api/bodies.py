@@ -100,6 +100,8 @@ def _whole(request: Request) -> bytes:
     """Return the body; where the server has it all already, without the streams that Werkzeug would put around it."""
     environ = request.environ
     stated, limit = environ.get("CONTENT_LENGTH") or "", request.max_content_length
+    if "_cached_data" in request.__dict__:  # somebody has read it already, and kept it
+        return request.get_data()
     if not environ.get("wsgi.input_terminated") or not stated.isdecimal() or limit is None or int(stated) > limit:
         return request.get_data(cache=False)
     body: bytes = environ["wsgi.input"].read(int(stated))

@@ -17,6 +17,8 @@ from schemathesis import checks
 
 VERSIONS = ["1", "latest", "2", "0", "-1", "stable", "99999999999999999999"]
 ACCEPTED = ("*/*", "application/json", "application/x-npy", "image/png", "text/html")
+LAYERS = ["input_layer", "conv2d", "flatten", "dense", "dense_1", "nothing", "conv2d/x"]
+UNITS = [0, 1, 783, 1234, 99_999, 10**12]
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F")
 KINDS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 CHECKS = (
@@ -72,7 +74,7 @@ def described(url: str) -> Any:
     """Return the description of the native API, with real names in its addresses: a random text is never one."""
     document = requests.get(f"{url}/openapi.json", timeout=30).json()
     names = [one["name"] for one in requests.get(f"{url}/api/models", timeout=30).json()["models"]]
-    known = {"name": [*names, "nothing", "mnist%2F", "ü"], "version": VERSIONS}
+    known = {"name": [*names, "nothing", "mnist%2F", "ü"], "version": VERSIONS, "layer": LAYERS, "index": UNITS}
     for operation in (one for path in document["paths"].values() for one in path.values()):
         for parameter in operation["parameters"]:
             if parameter["in"] == "path":

@@ -21,10 +21,9 @@ class Channels(fields.Field[list[tuple[int, int]]]):
         return ranges
 
 
-class ActivationsQuery(Schema):
-    """The query of activations: which layer, which of its calls and outputs, which channels."""
+class TapQuery(Schema):
+    """The query of what one layer gives: which of its calls and outputs."""
 
-    layer = fields.String(required=True, metadata={"description": "The layer's name, as `…/layers` lists it."})
     call = fields.Integer(
         load_default=0,
         validate=validate.Range(0, 10_000),
@@ -35,6 +34,12 @@ class ActivationsQuery(Schema):
         validate=validate.Range(0, 10_000),
         metadata={"description": "Which output of a layer that has several."},
     )
+
+
+class ActivationsQuery(TapQuery):
+    """The query of activations: which layer, which of its calls and outputs, which channels."""
+
+    layer = fields.String(required=True, metadata={"description": "The layer's name, as `…/layers` lists it."})
     channels = Channels(
         load_default=None,
         metadata={"type": "string", "description": "Channels or units, such as `0-15,20`; all of them by default."},
@@ -85,19 +90,9 @@ class PictureSize(fields.Field[tuple[int, int]]):
         return int(found[1]), int(found[2])
 
 
-class UnitQuery(Schema):
+class UnitQuery(TapQuery):
     """The query of a unit: which call and output of its layer, and of what size the picture is."""
 
-    call = fields.Integer(
-        load_default=0,
-        validate=validate.Range(0, 10_000),
-        metadata={"description": "Which call of a layer that is called several times."},
-    )
-    part = fields.Integer(
-        load_default=0,
-        validate=validate.Range(0, 10_000),
-        metadata={"description": "Which output of a layer that has several."},
-    )
     size = PictureSize(
         load_default=None,
         metadata={

@@ -1,4 +1,4 @@
-"""Owns Convoy's kind of gunicorn worker: its loop waits for clients, its threads only work.
+"""Owns Convoy's kind of gunicorn worker: its loop waits for clients, its threads work.
 
 A request is given to a thread when it has come whole, and a response is sent as the client takes it: slow, stalled and
 idle connections cost no thread. A bounded number of requests wait; more are refused at once. Predictions that take a

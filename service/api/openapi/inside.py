@@ -6,7 +6,7 @@ from service.api.openapi.native import IMAGES
 from service.api.openapi.operation import BINARY, JSON, NPY, PNG, Answer, Content, Operation, in_json
 from service.api.openapi.shapes import PreviewModel
 from service.api.queries import ActivationsQuery, ExplainQuery, GraphQuery, UnitQuery
-from service.api.schemas import InputOrigin
+from service.api.schemas import InputOrigin, RankedAnswer
 
 _ASKED = (400, 404, 408, 413, 415, 422, 503, 504)
 _SIZE = {"description": "Height and width."}
@@ -46,15 +46,6 @@ class ActivationsAnswer(Schema):
     warnings = fields.List(fields.String(), required=True)
 
 
-class ExplainedClass(Schema):
-    """The class that is explained, with what the model gives it."""
-
-    label = fields.String(required=True)
-    index = fields.Integer(required=True)
-    probability = fields.Float(allow_none=True)
-    score = fields.Float(allow_none=True)
-
-
 class HeatTensor(Schema):
     """The heat of one input: rows of numbers in 0..1, and the least and the greatest as they were measured."""
 
@@ -69,7 +60,7 @@ class HeatAnswer(Schema):
     """Where a class shows, by input; `passes` are the runs of the model that it took."""
 
     output = fields.String(required=True)
-    target = fields.Nested(ExplainedClass, required=True, data_key="class")
+    target = fields.Nested(RankedAnswer, required=True, data_key="class")
     method = fields.String(required=True, validate=validate.OneOf(["grad-cam", "occlusion"]))
     passes = fields.Integer(required=True)
     tensors = fields.List(fields.Nested(HeatTensor), required=True)
